@@ -1,0 +1,1 @@
+"""The Streamlit dashboard: what a lead and an engineer see."""

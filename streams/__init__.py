@@ -1,0 +1,1 @@
+"""What happens to an event: schemas, topology, pure stages, statistics, engines."""

@@ -1,0 +1,1 @@
+"""All stream I/O: the logs and the engines that run the stages over them."""

@@ -1,0 +1,86 @@
+"""What an engine and its log promise to the rest of prefloop.
+
+The contract suite (tests/contract) is written against these, so that every engine joins it unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from streams.events import Event
+
+T = TypeVar("T")
+Admission = Literal["new", "same", "other"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """An event where it stands in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    event: Event
+
+
+class Transaction(Protocol):
+    """What a writer may do; all of it becomes durable at once or not at all."""
+
+    def append(self, event: Event) -> int:
+        """Appends the event to the topic of its type; its offset."""
+        ...
+
+    def admit(self, kind: str, identity: str, content_hash: str) -> Admission:
+        """Claims the id for this content: new, same as the first, or other than the first (which is kept)."""
+        ...
+
+
+class Log(Protocol):
+    """The truth: topics of events, in order."""
+
+    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+        """Runs `work` inside a transaction on the writer; the future resolves when it is durable.
+
+        An exception raised by `work` undoes what it wrote and is the future's exception. Thread-safe.
+        """
+        ...
+
+    def read(self, topic: str, start: int = 0, limit: int = 1000) -> Sequence[Record]:
+        """Records of the topic from offset `start` on, in order."""
+        ...
+
+    def end(self, topic: str) -> int:
+        """The offset after the last record of the topic."""
+        ...
+
+
+class Engine(Protocol):
+    """Runs every stage of a topology over a log."""
+
+    def start(self) -> None:
+        """Begins to work; returns at once."""
+        ...
+
+    def stop(self) -> None:
+        """Finishes what is in hand and stops; everything acknowledged is durable."""
+        ...
+
+    def drain(self) -> None:
+        """Returns when every stage has applied every event."""
+        ...
+
+    def state(self, stage: str, key: str) -> object | None:
+        """The state of that key, or None."""
+        ...
+
+    def lag(self) -> dict[str, int]:
+        """Events not yet applied, by stage (and by view)."""
+        ...
+
+
+Listener = Callable[[Sequence[Record]], None]
+Reader = Iterator[Record]

@@ -1,0 +1,1 @@
+"""Pure statistics of judgments, one idea a file."""
