@@ -5,7 +5,7 @@ from __future__ import annotations
 from streams.events import Struct
 
 
-class Holdout(Struct, kw_only=True):
+class Holdout(Struct, frozen=True, kw_only=True):
     """Held-out preference pairs, ranked by new model and champion in the same run (paired)."""
 
     pairs: int = 0
@@ -15,7 +15,7 @@ class Holdout(Struct, kw_only=True):
     only_champion_correct: int = 0
 
 
-class OverRefusal(Struct, kw_only=True):
+class OverRefusal(Struct, frozen=True, kw_only=True):
     """Refusals on prompts that look unsafe and are safe (and on unsafe ones), of both models."""
 
     safe_prompts: int = 0
@@ -26,7 +26,7 @@ class OverRefusal(Struct, kw_only=True):
     champion_refused_unsafe: int = 0
 
 
-class RewardModelReport(Struct, kw_only=True):
+class RewardModelReport(Struct, frozen=True, kw_only=True):
     """The reward model on held-out pairs."""
 
     pairs: int = 0
@@ -35,7 +35,7 @@ class RewardModelReport(Struct, kw_only=True):
     length_correlation: float = 0.0  # Spearman of reward and response length
 
 
-class EvaluationReport(Struct, kw_only=True):
+class EvaluationReport(Struct, frozen=True, kw_only=True):
     """What is known of a checkpoint."""
 
     holdout: Holdout = Holdout()

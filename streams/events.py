@@ -34,7 +34,7 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all values inside events: immutable, keyword-only."""
 
 
-class Origin(Struct, kw_only=True, array_like=True):
+class Origin(Struct, frozen=True, kw_only=True, array_like=True):
     """The input that an event was derived from, and its ordinal among that input's outputs."""
 
     topic: str
@@ -43,7 +43,7 @@ class Origin(Struct, kw_only=True, array_like=True):
     ordinal: int
 
 
-class Event(Struct, kw_only=True, tag=True, tag_field="type"):
+class Event(Struct, frozen=True, kw_only=True, tag=True, tag_field="type"):
     """The envelope. `id` and `origin` of a derived event are stamped by the engine (streams/engines/stamp.py)."""
 
     id: str = ""
@@ -60,21 +60,21 @@ class Event(Struct, kw_only=True, tag=True, tag_field="type"):
 # ---------------------------------------------------------------- content
 
 
-class Part(Struct, kw_only=True):
+class Part(Struct, frozen=True, kw_only=True):
     """One typed part of a content; text for now."""
 
     text: str
     type: Literal["text"] = "text"
 
 
-class Message(Struct, kw_only=True):
+class Message(Struct, frozen=True, kw_only=True):
     """One turn of a prompt."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: tuple[Part, ...]
 
 
-class Text(Event, kw_only=True):
+class Text(Event, frozen=True, kw_only=True):
     """Topic `texts` (compacted, key = owner): the words of an output, or an annotator's reason, or an edit."""
 
     owner: str  # the output's, judgment's or signal's id
@@ -86,14 +86,14 @@ class Text(Event, kw_only=True):
 # ---------------------------------------------------------------- campaigns
 
 
-class Criterion(Struct, kw_only=True):
+class Criterion(Struct, frozen=True, kw_only=True):
     """One question of the rubric, answered a, b or tie beside the overall choice."""
 
     name: str
     question: str
 
 
-class Rule(Struct, kw_only=True):
+class Rule(Struct, frozen=True, kw_only=True):
     """What to do with outputs whose tags match; the first rule that matches decides."""
 
     match: dict[str, str | list[str]] = {}  # tag -> value or any of the values; {} matches everything
@@ -103,7 +103,7 @@ class Rule(Struct, kw_only=True):
     skills: tuple[str, ...] = ()  # an annotator needs all of them
 
 
-class Targets(Struct, kw_only=True):
+class Targets(Struct, frozen=True, kw_only=True):
     """When a task is done."""
 
     posterior: float = 0.9  # stop when the consensus reaches this probability
@@ -112,7 +112,7 @@ class Targets(Struct, kw_only=True):
     budget: int | None = None  # judgments the campaign may buy in all; None is no limit
 
 
-class Training(Struct, kw_only=True):
+class Training(Struct, frozen=True, kw_only=True):
     """When a batch is cut and what the trainer does with it."""
 
     batch_size: int = 256  # preferences that make a batch
@@ -126,7 +126,7 @@ class Training(Struct, kw_only=True):
     sampler_model: str = ""
 
 
-class Gate(Struct, kw_only=True):
+class Gate(Struct, frozen=True, kw_only=True):
     """What a checkpoint must hold against the champion."""
 
     min_holdout_pairs: int = 8
@@ -135,7 +135,7 @@ class Gate(Struct, kw_only=True):
     max_kl: float = 20.0  # nats a response to the reference model
 
 
-class Campaign(Event, kw_only=True):
+class Campaign(Event, frozen=True, kw_only=True):
     """Topic `campaigns` (key = campaign): one version, kept for ever; a change holds for tasks made afterwards."""
 
     name: str
@@ -159,7 +159,7 @@ class Campaign(Event, kw_only=True):
 # ---------------------------------------------------------------- outputs and tasks
 
 
-class Response(Struct, kw_only=True):
+class Response(Struct, frozen=True, kw_only=True):
     """One response of an output, by digest."""
 
     digest: str
@@ -168,7 +168,7 @@ class Response(Struct, kw_only=True):
     model_version: str = ""
 
 
-class Output(Event, kw_only=True):
+class Output(Event, frozen=True, kw_only=True):
     """Topic `outputs` (key = output): what a production model said, admitted; and what the campaign's rules decided."""
 
     output: str
@@ -191,7 +191,7 @@ class Output(Event, kw_only=True):
     content_hash: str = ""
 
 
-class Signal(Event, kw_only=True):
+class Signal(Event, frozen=True, kw_only=True):
     """Topic `signals` (key = output): what the end user did later."""
 
     signal: str
@@ -201,7 +201,7 @@ class Signal(Event, kw_only=True):
     value: float | None = None
 
 
-class Candidate(Struct, kw_only=True):
+class Candidate(Struct, frozen=True, kw_only=True):
     """One side of a task: a response by output and position."""
 
     output: str
@@ -209,7 +209,7 @@ class Candidate(Struct, kw_only=True):
     response: Response
 
 
-class Single(Event, kw_only=True):
+class Single(Event, frozen=True, kw_only=True):
     """Topic `singles` (key = prompt digest): one response that waits for a partner to the same prompt."""
 
     prompt_digest: str
@@ -217,7 +217,7 @@ class Single(Event, kw_only=True):
     source: Output  # its rules and tags, for the task to come
 
 
-class Task(Event, kw_only=True):
+class Task(Event, frozen=True, kw_only=True):
     """Topic `tasks` (key = task): two responses to compare, canonical sides a and b. No text."""
 
     task: str
@@ -238,7 +238,7 @@ class Task(Event, kw_only=True):
     gold: Choice | None = None
 
 
-class Assignment(Event, kw_only=True):
+class Assignment(Event, frozen=True, kw_only=True):
     """Topic `assignments` (key = task): granted, skipped or expired. A grant is durable before the task is shown."""
 
     task: str
@@ -254,7 +254,7 @@ class Assignment(Event, kw_only=True):
 # ---------------------------------------------------------------- judgments and what is made of them
 
 
-class Judgment(Event, kw_only=True):
+class Judgment(Event, frozen=True, kw_only=True):
     """Topic `judgments` (key = annotator): one person's comparison, stamped with what scoring needs."""
 
     judgment: str  # digest("judgment", task, annotator, revision)
@@ -278,7 +278,7 @@ class Judgment(Event, kw_only=True):
     mode: Literal["live", "recorded"] = "live"
 
 
-class Reliability(Struct, kw_only=True):
+class Reliability(Struct, frozen=True, kw_only=True):
     """What is known of an annotator at one moment."""
 
     accuracy: float  # P(choice right | truth is a or b and the annotator does not say tie)
@@ -290,7 +290,7 @@ class Reliability(Struct, kw_only=True):
     evidence: float  # effective number of graded judgments behind `accuracy`, after forgetting
 
 
-class Check(Struct, kw_only=True):
+class Check(Struct, frozen=True, kw_only=True):
     """One check a judgment failed or passed."""
 
     name: str  # "speed", "side", "pattern", "gold", ...
@@ -298,7 +298,7 @@ class Check(Struct, kw_only=True):
     detail: str = ""
 
 
-class Assessment(Event, kw_only=True):
+class Assessment(Event, frozen=True, kw_only=True):
     """Topic `assessments` (key = task): the judgment with what was known of its annotator at that moment."""
 
     judgment: str
@@ -317,7 +317,7 @@ class Assessment(Event, kw_only=True):
     answered_at: int = 0
 
 
-class Agreement(Event, kw_only=True):
+class Agreement(Event, frozen=True, kw_only=True):
     """Topic `agreements` (key = annotator): what the others made of one judgment, leave-one-out."""
 
     judgment: str
@@ -332,7 +332,7 @@ class Agreement(Event, kw_only=True):
     withdrawn: bool = False  # the judgment was retracted: forget `previous`, learn nothing
 
 
-class Alert(Event, kw_only=True):
+class Alert(Event, frozen=True, kw_only=True):
     """Topic `alerts` (key = annotator): a hypothesis about an annotator broke."""
 
     alert: str
@@ -345,7 +345,7 @@ class Alert(Event, kw_only=True):
     enforced: bool = True  # False in a recorded campaign
 
 
-class Standing(Event, kw_only=True):
+class Standing(Event, frozen=True, kw_only=True):
     """Topic `standings` (key = annotator): weighted down, suspended, reinstated; by whom and why."""
 
     annotator: str
@@ -358,7 +358,7 @@ class Standing(Event, kw_only=True):
     enforced: bool = True
 
 
-class Retraction(Event, kw_only=True):
+class Retraction(Event, frozen=True, kw_only=True):
     """Topic `retractions` (key = task): one judgment withdrawn or restored, and the standing that caused it."""
 
     judgment: str
@@ -368,7 +368,7 @@ class Retraction(Event, kw_only=True):
     standing: str  # the Standing's event id
 
 
-class Preference(Event, kw_only=True):
+class Preference(Event, frozen=True, kw_only=True):
     """Topic `preferences` (key = task): what people prefer. Revised or withdrawn is a new revision, never an edit."""
 
     task: str
@@ -387,7 +387,7 @@ class Preference(Event, kw_only=True):
     gold: bool = False
 
 
-class TaskUpdate(Event, kw_only=True):
+class TaskUpdate(Event, frozen=True, kw_only=True):
     """Topic `task_updates` (key = task): slots wanted (absolute), escalated, closed, reopened."""
 
     task: str
@@ -400,7 +400,7 @@ class TaskUpdate(Event, kw_only=True):
 # ---------------------------------------------------------------- training
 
 
-class Batch(Event, kw_only=True):
+class Batch(Event, frozen=True, kw_only=True):
     """Topic `batches` (key = campaign): a dataset's members, by task and revision, cut at recorded offsets."""
 
     batch: str  # digest of campaign and members
@@ -410,7 +410,7 @@ class Batch(Event, kw_only=True):
     reason: str = ""
 
 
-class RunUpdate(Event, kw_only=True):
+class RunUpdate(Event, frozen=True, kw_only=True):
     """Topic `run_updates` (key = campaign): the life of a training run."""
 
     run: str
@@ -427,7 +427,7 @@ class RunUpdate(Event, kw_only=True):
     error: str = ""
 
 
-class Checkpoint(Event, kw_only=True):
+class Checkpoint(Event, frozen=True, kw_only=True):
     """Topic `checkpoints` (key = campaign): a trained model with its report."""
 
     model: str
@@ -439,7 +439,7 @@ class Checkpoint(Event, kw_only=True):
     manifest: dict[str, Any] = {}
 
 
-class Promotion(Event, kw_only=True):
+class Promotion(Event, frozen=True, kw_only=True):
     """Topic `promotions` (key = campaign): a decision with its reasons."""
 
     model: str  # the model decided about; for a rollback the one that becomes champion again
@@ -450,7 +450,7 @@ class Promotion(Event, kw_only=True):
     by: str = "gate"
 
 
-class DeadLetter(Event, kw_only=True):
+class DeadLetter(Event, frozen=True, kw_only=True):
     """Topic `dead_letters`: the bytes, where they stood, and why they could not be used. Replayable."""
 
     topic: str

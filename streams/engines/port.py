@@ -5,10 +5,12 @@ The contract suite (tests/contract) is written against these, so that every engi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
+
+from sqlalchemy import Connection
 
 from streams.events import Event
 
@@ -82,5 +84,15 @@ class Engine(Protocol):
         ...
 
 
-Listener = Callable[[Sequence[Record]], None]
-Reader = Iterator[Record]
+class View(Protocol):
+    """Folds the events of some topics into SQL tables. Order between topics must not matter."""
+
+    name: str
+    topics: tuple[str, ...]
+
+    def apply(self, sql: Connection, records: Sequence[Record]) -> None:
+        """Folds records of one topic, in order, inside the caller's transaction."""
+        ...
+
+
+Listener = Callable[[Sequence[Record]], None]  # called after each commit with all that became durable

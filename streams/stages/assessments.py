@@ -7,7 +7,7 @@ from streams.events import Event, Struct
 STAGE = "assessments"
 
 
-class State(Struct, kw_only=True):
+class State(Struct, frozen=True, kw_only=True):
     """Nothing yet."""
 
 

@@ -10,7 +10,7 @@ BUCKET_SIZE = 8  # singles that wait a prompt; the oldest gives way, so that a h
 BUCKET_AGE_MS = 7 * 24 * 3_600_000  # a response older than this is no fair partner for today's model
 
 
-class State(Struct, kw_only=True):
+class State(Struct, frozen=True, kw_only=True):
     """Of one prompt: the singles that wait, oldest first, and the outputs already seen (bounded)."""
 
     waiting: tuple[Single, ...] = ()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from streams.events import Candidate, Event, Output, Single, Struct, Task, digest
 from streams.stages.derive import derive
 
 STAGE = "tasks"
 
 
-class State(Struct, kw_only=True):
+class State(Struct, frozen=True, kw_only=True):
     """Of one output: that its tasks are made."""
 
     made: bool = True
@@ -22,8 +24,7 @@ def step(state: State | None, event: Output) -> tuple[State | None, list[Event]]
     if len(candidates) == 1:
         single = derive(Single, event, STAGE, prompt_digest=event.prompt_digest, candidate=candidates[0], source=event)
         return State(), [single]
-    pairs = zip(candidates, candidates[1:], strict=False)
-    return State(), [task_of(event, STAGE, event, a, b) for a, b in pairs if differ(a, b)]
+    return State(), [task_of(event, STAGE, event, a, b) for a, b in pairwise(candidates) if differ(a, b)]
 
 
 def differ(a: Candidate, b: Candidate) -> bool:

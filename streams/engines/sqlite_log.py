@@ -1,0 +1,235 @@
+"""The log of one machine: a table a topic in one SQLite file, WAL, durable at every commit."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from streams.codecs import decode, encode
+from streams.engines.port import Admission, Record
+from streams.errors import UnavailableError
+from streams.events import Event
+from streams.topology import Topic, Topology
+
+T = TypeVar("T")
+FILE_NAME = "prefloop.sqlite3"
+CACHE_KIB = 16_384  # a connection's page cache: enough for the hot index pages, small beside the 150 MB budget
+CHECKPOINT_PAGES = 8_192  # 32 MiB of WAL between checkpoints: fewer, larger writes under bulk load
+
+
+def as_json(value: Any) -> str:
+    """JSON for the JSON columns; knows the event structs."""
+    return msgspec.json.encode(value).decode()
+
+
+def connect(path: Path, *, writer: bool) -> Engine:
+    """A SQLAlchemy engine on the file; all but the one writer's are read-only."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        json_serializer=as_json,
+        json_deserializer=msgspec.json.decode,
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 30},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB if writer else 2_048}")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        if writer:
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        else:
+            connection.execute("PRAGMA query_only=ON")
+
+    return engine
+
+
+class FolderLock:
+    """One process writes a data folder; the second is told who holds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / "lock").open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise UnavailableError(
+                f"another prefloop (process {holder}) works on {folder}: stop it first, or choose another --data"
+            ) from error
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Lets the next one in."""
+        self._file.close()
+
+
+class SqliteTransaction:
+    """Collects appends and flushes them in bulk; see port.Transaction."""
+
+    def __init__(self, connection: Connection, topology: Topology, ends: dict[str, int]) -> None:
+        self.sql = connection
+        self.raw: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+        self.appended: list[Record] = []
+        self._topology = topology
+        self._ends = ends
+        self._rows: dict[str, list[tuple[int, str, bytes]]] = {}
+
+    def append(self, event: Event) -> int:
+        """Appends to the topic of the event's type; its offset."""
+        topic = self._topology.by_event[type(event)]
+        offset = self._ends[topic.name]
+        self._ends[topic.name] = offset + 1
+        key = topic.key(event)
+        self._rows.setdefault(topic.name, []).append((offset, key, encode(event)))
+        self.appended.append(Record(topic=topic.name, partition=0, offset=offset, key=key, event=event))
+        return offset
+
+    def admit(self, kind: str, identity: str, content_hash: str) -> Admission:
+        """Claims the id for this content; see port.Transaction."""
+        added = self.raw.execute(
+            "INSERT INTO admissions (kind, identity, content_hash) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (kind, identity, content_hash),
+        ).rowcount
+        if added:
+            return "new"
+        first = self.raw.execute(
+            "SELECT content_hash FROM admissions WHERE kind = ? AND identity = ?", (kind, identity)
+        ).fetchone()
+        return "same" if first[0] == content_hash else "other"
+
+    def flush(self) -> None:
+        """Writes the collected rows."""
+        for topic, rows in self._rows.items():
+            compacted = self._topology.topics[topic].compacted
+            verb = "INSERT OR REPLACE" if compacted else "INSERT"  # a compacted topic keeps the newest of a key
+            self.raw.executemany(f"{verb} INTO log_{topic} (log_offset, key, payload) VALUES (?, ?, ?)", rows)
+        self._rows = {}
+
+    def attempt(self, work: Callable[[SqliteTransaction], T]) -> T:
+        """Runs `work`; what it wrote is undone when it raises."""
+        mark, ends = len(self.appended), dict(self._ends)
+        self.flush()
+        self.raw.execute("SAVEPOINT work")
+        try:
+            result = work(self)
+            self.flush()
+        except BaseException:
+            self._rows = {}
+            del self.appended[mark:]
+            self._ends.update(ends)
+            if self.raw.in_transaction:  # a full disk has already rolled everything back
+                self.raw.execute("ROLLBACK TO work")
+                self.raw.execute("RELEASE work")
+            raise
+        self.raw.execute("RELEASE work")
+        return result
+
+
+class SqliteLog:
+    """Tables, offsets and reads of the log; the one writer is the embedded engine."""
+
+    def __init__(self, folder: Path, topology: Topology) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.topology = topology
+        self._lock = FolderLock(folder)
+        self.path = folder / FILE_NAME
+        self.writer = connect(self.path, writer=True)
+        self.connection = self.writer.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        )  # we say BEGIN ourselves
+        self.database = connect(self.path, writer=False)  # for reads, from any thread
+        self._create()
+        self.ends: dict[str, int] = {}  # offset after the last record of each topic, as the writer sees it
+        self.reload_ends()
+        self._readers = threading.local()
+
+    def reload_ends(self) -> None:
+        """Back to what is durable."""
+        self.ends.update({name: self._stored_end(name) for name in self.topology.topics})
+
+    def _create(self) -> None:
+        raw = self.raw
+        for topic in self.topology.topics.values():
+            raw.execute(_table_of(topic))
+        raw.execute(
+            "CREATE TABLE IF NOT EXISTS engine_states (stage TEXT, key TEXT, payload BLOB NOT NULL,"
+            " PRIMARY KEY (stage, key)) WITHOUT ROWID"
+        )
+        raw.execute(
+            "CREATE TABLE IF NOT EXISTS engine_offsets (consumer TEXT, topic TEXT, next_offset INTEGER NOT NULL,"
+            " PRIMARY KEY (consumer, topic)) WITHOUT ROWID"
+        )
+        raw.execute(
+            "CREATE TABLE IF NOT EXISTS admissions (kind TEXT NOT NULL, identity TEXT NOT NULL,"
+            " content_hash TEXT NOT NULL, PRIMARY KEY (kind, identity)) WITHOUT ROWID"
+        )
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """The writer's sqlite3 connection."""
+        return self.connection.connection.driver_connection  # type: ignore[return-value]
+
+    def _stored_end(self, topic: str) -> int:
+        (last,) = self.raw.execute(f"SELECT max(log_offset) FROM log_{topic}").fetchone()
+        return 0 if last is None else int(last) + 1
+
+    def end(self, topic: str) -> int:
+        """The offset after the last durable record."""
+        (last,) = self.reader.execute(f"SELECT max(log_offset) FROM log_{topic}").fetchone()
+        return 0 if last is None else int(last) + 1
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """This thread's read-only sqlite3 connection."""
+        if not hasattr(self._readers, "connection"):
+            self._readers.connection = self.database.connect()
+        return self._readers.connection.connection.driver_connection  # type: ignore[no-any-return]
+
+    def read(self, topic: str, start: int = 0, limit: int = 1000) -> Sequence[Record]:
+        """Durable records from offset `start` on, in order."""
+        event_type = self.topology.topics[topic].event
+        return [
+            Record(topic=topic, partition=0, offset=offset, key=key, event=decode(payload, event_type))
+            for offset, key, payload in rows_of(self.reader, topic, start, limit)
+        ]
+
+    def newest(self, topic: str, key: str) -> Event | None:
+        """The newest event of that key in a compacted topic, or None."""
+        row = self.reader.execute(f"SELECT payload FROM log_{topic} WHERE key = ?", (key,)).fetchone()
+        return decode(row[0], self.topology.topics[topic].event) if row else None
+
+    def close(self) -> None:
+        """Closes the file and lets the next process in."""
+        self.connection.close()
+        self.writer.dispose()
+        self.database.dispose()
+        self._lock.release()
+
+
+def rows_of(connection: sqlite3.Connection, topic: str, start: int, limit: int) -> list[tuple[int, str, bytes]]:
+    """(offset, key, payload) from `start` on."""
+    return connection.execute(
+        f"SELECT log_offset, key, payload FROM log_{topic} WHERE log_offset >= ? ORDER BY log_offset LIMIT ?",
+        (start, limit),
+    ).fetchall()
+
+
+def _table_of(topic: Topic) -> str:
+    unique = " UNIQUE" if topic.compacted else ""
+    return (
+        f"CREATE TABLE IF NOT EXISTS log_{topic.name}"
+        f" (log_offset INTEGER PRIMARY KEY, key TEXT NOT NULL{unique}, payload BLOB NOT NULL)"
+    )
