@@ -1,0 +1,73 @@
+"""What the coordinator's decisions are made from: reads of the views, and how far the views had come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import msgspec
+from sqlalchemy import Connection, Engine, func, select, text
+
+from services.store import models as m
+from services.store.projection import Views
+from streams.engines.port import Record
+from streams.events import Campaign
+
+
+class LogReader(Protocol):
+    """The reading half of streams.engines.port.Log."""
+
+    def read(self, topic: str, start: int = 0, limit: int = 1000) -> Sequence[Record]:
+        """Records of the topic from offset `start` on, in order."""
+        ...
+
+    def end(self, topic: str) -> int:
+        """The offset after the last record of the topic."""
+        ...
+
+
+@contextmanager
+def snapshot(database: Engine) -> Iterator[Connection]:
+    """A connection whose reads all see the views at one moment; SQLAlchemy leaves that to us in autocommit."""
+    with database.connect() as sql:
+        sql.exec_driver_sql("BEGIN")
+        try:
+            yield sql
+        finally:
+            sql.exec_driver_sql("ROLLBACK")
+
+
+def places(sql: Connection) -> dict[str, int]:
+    """Topic -> offset after the last event that the views have folded, in this connection's snapshot."""
+    rows = sql.execute(
+        text("SELECT topic, next_offset FROM engine_offsets WHERE consumer = :name"), {"name": Views.name}
+    )
+    return {str(topic): int(place) for topic, place in rows}
+
+
+def caught_up(sql: Connection, log: LogReader, *topics: str) -> bool:
+    """Whether the views hold every event of these topics: a decision on older rows could be made twice."""
+    reached = places(sql)
+    return all(reached.get(topic, 0) >= log.end(topic) for topic in topics)
+
+
+def newest_campaigns(sql: Connection) -> list[Campaign]:
+    """The newest version of every campaign, by name."""
+    newest = select(m.campaigns.c.name, func.max(m.campaigns.c.version).label("version")).group_by(m.campaigns.c.name)
+    latest = newest.subquery()
+    rows = sql.execute(
+        select(m.campaigns.c.definition)
+        .join(latest, (m.campaigns.c.name == latest.c.name) & (m.campaigns.c.version == latest.c.version))
+        .order_by(m.campaigns.c.name)
+    )
+    return [msgspec.convert(definition, Campaign) for (definition,) in rows]
+
+
+def newest_campaign(sql: Connection, name: str) -> Campaign | None:
+    """The newest version of that campaign, or None."""
+    table = m.campaigns
+    row = sql.execute(
+        select(table.c.definition).where(table.c.name == name).order_by(table.c.version.desc()).limit(1)
+    ).fetchone()
+    return msgspec.convert(row[0], Campaign) if row else None

@@ -1,0 +1,215 @@
+"""Suspending somebody since a time takes their judgments since then out; reinstating puts them back.
+
+The standing in force says what ought to be withdrawn, the view says what is: the difference is the plan. So a
+plan that was cut short by a crash is simply made again, and holds what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Select, func, select
+
+from services.bootstrap import Service
+from services.coordinator.gather import snapshot
+from services.store import models as m
+from streams.engines.port import Transaction
+from streams.events import Retraction, digest
+
+CHUNK = 500  # retractions a transaction: the writer is never held long, and a crash loses little
+MOST_PLANNED = 10_000  # judgments a tick looks at; the next tick goes on
+_log = structlog.get_logger("revocation")
+
+
+# ---------------------------------------------------------------- decide
+
+
+@dataclass(frozen=True, kw_only=True)
+class InForce:
+    """The standing of an annotator that counts now."""
+
+    annotator: str
+    standing: str  # active, weighted or suspended
+    since: int  # ms; 0: nothing is taken back
+    event: str  # the Standing event's id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One judgment of a live campaign, as the view knows it."""
+
+    judgment: str
+    task: str
+    annotator: str
+    campaign: str
+    at: int  # ms, when it was answered
+    withdrawn: bool
+
+
+def plan_retractions(standing: InForce, judgments: Iterable[Judged], now: int) -> list[Retraction]:
+    """One retraction for every judgment that is not as the standing wants it; `now` in ms.
+
+    Suspended since a time: what was judged from then on is withdrawn, what is withdrawn stays so. Suspended
+    without a time: all stays as it is. Otherwise whatever is withdrawn is restored.
+    """
+    if standing.standing != "suspended":
+        return [_retraction(standing, one, withdrawn=False, now=now) for one in judgments if one.withdrawn]
+    if standing.since <= 0:
+        return []
+    doubted = (one for one in judgments if not one.withdrawn and one.at >= standing.since)
+    return [_retraction(standing, one, withdrawn=True, now=now) for one in doubted]
+
+
+def _retraction(standing: InForce, one: Judged, *, withdrawn: bool, now: int) -> Retraction:
+    return Retraction(
+        id=digest("retraction", standing.event, one.judgment),
+        judgment=one.judgment,
+        task=one.task,
+        annotator=one.annotator,
+        withdrawn=withdrawn,
+        standing=standing.event,
+        campaign=one.campaign,
+        actor="coordinator",
+        correlation=standing.event,
+        occurred_at=now,
+        ingested_at=now,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlastRadius:
+    """What rests on some judgments; ids, sorted."""
+
+    judgments: tuple[str, ...]
+    tasks: tuple[str, ...]
+    preferences: tuple[str, ...]  # by task
+    batches: tuple[str, ...]
+    models: tuple[str, ...]  # trained on one of the batches, or going back to a model that was
+
+
+def blast_radius(
+    judgments: Mapping[str, str],
+    preferences: Mapping[str, Sequence[str]],
+    memberships: Iterable[tuple[str, str]],
+    models: Iterable[tuple[str, str, str]],
+) -> BlastRadius:
+    """What is touched when these judgments fall.
+
+    `judgments`: judgment -> task. `preferences`: task -> the judgments its preference rests on. `memberships`:
+    (batch, task). `models`: (model, batch, parent), in any order.
+    """
+    touched = {task for task, rests_on in preferences.items() if not judgments.keys().isdisjoint(rests_on)}
+    tasks = set(judgments.values())
+    batches = {batch for batch, task in memberships if task in tasks}
+    return BlastRadius(
+        judgments=tuple(sorted(judgments)),
+        tasks=tuple(sorted(tasks)),
+        preferences=tuple(sorted(touched)),
+        batches=tuple(sorted(batches)),
+        models=tuple(sorted(_descendants(list(models), batches))),
+    )
+
+
+def _descendants(models: Sequence[tuple[str, str, str]], batches: set[str]) -> set[str]:
+    """Models of these batches and all that were trained from them."""
+    found = {model for model, batch, _ in models if batch in batches}
+    while more := {model for model, _, parent in models if parent in found} - found:
+        found |= more
+    return found
+
+
+# ---------------------------------------------------------------- gather
+
+
+def standings_in_force(sql: Connection) -> list[InForce]:
+    """Of everybody who was ever suspended with consequences for their judgments."""
+    standings, history = m.standings.c, m.standing_history.c
+    ever = select(history.annotator).where(
+        history.standing == "suspended", history.since > 0, history.enforced, history.annotator == standings.annotator
+    )
+    rows = sql.execute(
+        select(standings.annotator, standings.standing, standings.since, standings.event)
+        .where(standings.event != "", ever.exists())
+        .order_by(standings.annotator)
+    )
+    return [InForce(annotator=a, standing=name, since=since, event=event) for a, name, since, event in rows]
+
+
+def judgments_of(
+    sql: Connection, annotator: str, *, withdrawn: bool, since: int = 0, limit: int = MOST_PLANNED
+) -> list[Judged]:
+    """The annotator's judgments from `since` on (ms), oldest first; those of recorded campaigns are left alone."""
+    judgments, tasks = m.judgments.c, m.tasks.c
+    at = func.coalesce(func.nullif(judgments.answered_at, 0), judgments.ingested_at)
+    rows = sql.execute(
+        select(judgments.judgment, judgments.task, judgments.campaign, at)
+        .join(m.tasks, tasks.task == judgments.task)
+        .where(judgments.annotator == annotator, judgments.withdrawn.is_(withdrawn), tasks.mode == "live", at >= since)
+        .order_by(judgments.log_offset)
+        .limit(limit)
+    )
+    return [
+        Judged(judgment=judgment, task=task, annotator=annotator, campaign=campaign, at=when, withdrawn=withdrawn)
+        for judgment, task, campaign, when in rows
+    ]
+
+
+def preview(sql: Connection, annotator: str, since: int) -> BlastRadius:
+    """What suspending this annotator since that time (ms) would touch; nothing is changed."""
+    doubted = judgments_of(sql, annotator, since=since, withdrawn=False, limit=1_000_000)
+    tasks, members = sorted({one.task for one in doubted}), m.batch_members.c
+    return blast_radius(
+        {one.judgment: one.task for one in doubted},
+        dict(_of_tasks(sql, select(m.preferences.c.task, m.preferences.c.judgments), tasks)),
+        [(batch, task) for task, batch in _of_tasks(sql, select(members.task, members.batch), tasks)],
+        [(row.model, row.batch, row.parent) for row in sql.execute(select(m.models))],
+    )
+
+
+def _of_tasks(sql: Connection, query: Select[tuple[str, Any]], tasks: Sequence[str]) -> list[tuple[str, Any]]:
+    """The query's rows for these tasks, asked for in pieces that every database takes."""
+    column = query.selected_columns[0]
+    pieces = (tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK))
+    return [(row[0], row[1]) for piece in pieces for row in sql.execute(query.where(column.in_(piece)))]
+
+
+# ---------------------------------------------------------------- apply
+
+
+def revoke(service: Service) -> int:
+    """Withdraws and restores what the standings in force ask for; how many judgments were changed."""
+    with snapshot(service.database) as sql:
+        plans = [(standing, _plan(sql, standing, service.clock())) for standing in standings_in_force(sql)]
+    changed = sum(_apply(service, plan) for _, plan in plans)
+    if changed:
+        names = [standing.annotator for standing, plan in plans if plan]
+        _log.info("revocation", annotators=names, judgments=changed)
+    return changed
+
+
+def _plan(sql: Connection, standing: InForce, now: int) -> list[Retraction]:
+    if standing.standing == "suspended":
+        if standing.since <= 0:
+            return []
+        judgments = judgments_of(sql, standing.annotator, withdrawn=False, since=standing.since)
+    else:
+        judgments = judgments_of(sql, standing.annotator, withdrawn=True)
+    return plan_retractions(standing, judgments, now)
+
+
+def _apply(service: Service, plan: Sequence[Retraction]) -> int:
+    """Appends what was not appended before; waits for each piece, so that the writer's queue stays short."""
+    pieces = (plan[start : start + CHUNK] for start in range(0, len(plan), CHUNK))
+    return sum(service.log.submit(partial(_append, piece)).result() for piece in pieces)
+
+
+def _append(piece: Sequence[Retraction], transaction: Transaction) -> int:
+    """The view may lag behind an earlier tick: a retraction is appended once whatever the plan says."""
+    new = [one for one in piece if transaction.admit("retraction", one.id, str(one.withdrawn)) == "new"]
+    for retraction in new:
+        transaction.append(retraction)
+    return len(new)
