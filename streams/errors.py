@@ -25,6 +25,10 @@ class NotFoundError(InputError):
     """The id names nothing here."""
 
 
+class GoneError(InputError):
+    """It was possible once and the time for it is over."""
+
+
 class ForbiddenError(InputError):
     """The caller's role or standing does not allow it."""
 

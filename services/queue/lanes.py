@@ -1,0 +1,124 @@
+"""Ordered offers. Nobody looks twice at the same offer, so that asking stays cheap however long a lane is."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Collection
+
+from services.queue.entries import Entry
+
+COMPACTED_FROM = 64  # withdrawn offers that are not worth tidying up
+
+
+class Lane:
+    """Offers in the order they came. Each annotator has a cursor: what is before it they had already."""
+
+    def __init__(self) -> None:
+        self._seqs: list[int] = []
+        self._entries: list[Entry] = []
+        self._cursors: dict[str, int] = {}
+        self._next = 0
+        self._withdrawn = 0
+
+    def add(self, entry: Entry) -> None:
+        """Offers the entry, last."""
+        entry.lane, entry.seq = self, self._next
+        self._seqs.append(self._next)
+        self._entries.append(entry)
+        self._next += 1
+
+    def remove(self, entry: Entry) -> None:
+        """Withdraws the offer."""
+        entry.lane, entry.seq = None, -1
+        self._withdrawn += 1
+        if self._withdrawn > COMPACTED_FROM and self._withdrawn * 2 > len(self._entries):
+            self._compact()
+
+    def first(self, annotator: str, exclude: Collection[str]) -> Entry | None:
+        """The first offer that the annotator never had; amortised O(1)."""
+        passed = True  # whether the cursor may move on: not over what is only excluded for now
+        for index in range(bisect_left(self._seqs, self._cursors.get(annotator, 0)), len(self._seqs)):
+            entry = self._entries[index]
+            if self._is_offered(index) and annotator not in entry.holds:
+                if entry.facts.task not in exclude:
+                    return entry
+                passed = False
+            if passed:
+                self._cursors[annotator] = self._seqs[index] + 1
+        return None
+
+    def _is_offered(self, index: int) -> bool:
+        entry = self._entries[index]
+        return entry.lane is self and entry.seq == self._seqs[index]
+
+    def _compact(self) -> None:
+        kept = [index for index in range(len(self._seqs)) if self._is_offered(index)]
+        self._seqs = [self._seqs[index] for index in kept]
+        self._entries = [self._entries[index] for index in kept]
+        self._withdrawn = 0
+
+
+class FreshLane(Lane):
+    """Tasks that nobody had yet, by priority and age; anybody may have the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heap: list[tuple[int, int, int, Entry]] = []
+
+    def add(self, entry: Entry) -> None:
+        """Offers the entry at its place."""
+        entry.lane, entry.seq = self, self._next
+        heapq.heappush(self._heap, (-entry.priority, entry.order, self._next, entry))
+        self._next += 1
+
+    def remove(self, entry: Entry) -> None:
+        """Withdraws the offer; the heap forgets it when it comes up."""
+        entry.lane, entry.seq = None, -1
+
+    def first(self, annotator: str, exclude: Collection[str]) -> Entry | None:
+        """The most urgent one; O(log n)."""
+        set_aside = []
+        found = None
+        while self._heap and found is None:
+            _, _, seq, entry = self._heap[0]
+            if entry.lane is not self or entry.seq != seq:
+                heapq.heappop(self._heap)
+            elif entry.facts.task in exclude:
+                set_aside.append(heapq.heappop(self._heap))
+            else:
+                found = entry
+        for item in set_aside:
+            heapq.heappush(self._heap, item)
+        return found
+
+
+class Bucket:
+    """The lanes of one campaign and one set of skills."""
+
+    def __init__(self, campaign: str) -> None:
+        self.campaign = campaign
+        self.fresh = FreshLane()
+        self.gold = Lane()
+        self.escalated = Lane()
+        self._begun: dict[int, Lane] = {}
+
+    def lane_of(self, entry: Entry) -> Lane | None:
+        """Where the entry is to be offered now."""
+        if entry.is_gold:
+            return self.gold
+        if entry.needs_adjudicator():
+            return self.escalated
+        if not entry.has_room():
+            return None
+        if not entry.holds:
+            return self.fresh
+        return self._begun.setdefault(entry.priority, Lane())
+
+    def begun(self, annotator: str, exclude: Collection[str]) -> Entry | None:
+        """Of the tasks that others began, the most urgent."""
+        for priority in sorted(self._begun, reverse=True):
+            entry = self._begun[priority].first(annotator, exclude)
+            if entry is not None:
+                return entry
+        return None
