@@ -330,6 +330,8 @@ class Agreement(Event, frozen=True, kw_only=True):
     others_count: int
     previous: tuple[float, float, float] | None = None  # what an earlier agreement on this judgment said
     withdrawn: bool = False  # the judgment was retracted: forget `previous`, learn nothing
+    gold: Choice | None = None  # the task's known answer, which has taught already
+    answered_at: int = 0  # ms, of the judgment
 
 
 class Alert(Event, frozen=True, kw_only=True):
@@ -392,7 +394,7 @@ class TaskUpdate(Event, frozen=True, kw_only=True):
 
     task: str
     status: TaskStatus
-    slots_wanted: int  # judgments wanted in all, adjudication not counted
+    slots_wanted: int  # slots in all, those of judgments that do not count any more included; adjudication not
     judgments: int  # counted so far
     vetoed: bool = False
 

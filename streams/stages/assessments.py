@@ -1,16 +1,293 @@
-"""Placeholder while the real stage is being written; replaced before the first commit lands."""
+"""judgments, agreements, standings → assessments, alerts, standings: what is known of each annotator.
+
+A judgment is scored with what was known before it; only then is it learned from. Gold teaches at once, other tasks
+through the agreements that the stage preferences sends back. An agreement makes no new assessment, so the circle
+assessments ⇄ preferences ends.
+"""
 
 from __future__ import annotations
 
-from streams.events import Event, Struct
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import TypeVar, cast
+
+from msgspec.structs import replace
+
+from streams.events import (
+    Agreement,
+    Alert,
+    Assessment,
+    Check,
+    Choice,
+    Event,
+    Judgment,
+    Standing,
+    StandingName,
+    Struct,
+    digest,
+)
+from streams.quality import floor, gold, pattern, reliability, side, speed
+from streams.quality.alarms import LEVELS, TESTS, reached
+from streams.quality.pattern import Rhythm
+from streams.quality.reliability import Counts
+from streams.quality.sequential import Test, bet, capital
+from streams.stages.derive import derive
 
 STAGE = "assessments"
+BY = f"stage:{STAGE}"
+MEMORY = 48  # judgments, and other events, remembered by id: undo lasts a lease, redelivery a moment
+HASTE = 0.5  # weight of a judgment given faster than its texts can be read
+RANK: dict[StandingName, int] = {"active": 0, "weighted": 1, "suspended": 2}
+
+V = TypeVar("V")
+Bet = tuple[str, float]  # test, likelihood ratio
+Step = tuple["State", list[Event]]
 
 
 class State(Struct, frozen=True, kw_only=True):
-    """Nothing yet."""
+    """Of one annotator. Bounded: at most about 3 kB as JSON."""
+
+    standing: StandingName = "active"
+    weight: float = 1.0
+    recorded: bool = False  # the last judgment came from a recorded campaign: alarms are reported, not enforced
+    judgments: int = 0
+    counts: Counts = Counts()
+    rhythm: Rhythm = Rhythm()
+    tests: dict[str, Test] = {}
+    recent: dict[str, str] = {}  # hash of the task → revision and choice, the newest last
+    heard: dict[str, int] = {}  # hashes of the agreements and standings applied, the newest last
 
 
 def step(state: State | None, event: Event) -> tuple[State | None, list[Event]]:
-    """Nothing yet."""
-    return state, []
+    """The annotator's state after the event, and what follows."""
+    match event:
+        case Judgment():
+            return on_judgment(state or State(), event)
+        case Agreement():
+            return on_agreement(state or State(), event)
+        case Standing():
+            return on_standing(state or State(), event)
+        case _:
+            return state, []
+
+
+# ---------------------------------------------------------------- judgments
+
+
+def on_judgment(state: State, event: Judgment) -> Step:
+    """Scores the judgment, then learns from it. A revision takes the former one's place; a double changes nothing."""
+    key = short(event.task)
+    before = state.recent.get(key)
+    if before is not None and int(before.partition(" ")[0]) >= event.revision:
+        return state, []
+    checks = tuple(check for check in (speed.check(event), gold.check(event)) if check)
+    assessment = assess(state, event, checks)
+    recent = remember(state.recent, key, f"{event.revision} {event.choice}")
+    if before is not None:
+        former = cast(Choice, before.partition(" ")[2])
+        counts = taught(state.counts, event, former, sign=-1)
+        return replace(state, counts=taught(counts, event, event.choice), recent=recent), [assessment]
+    rhythm, predicted = pattern.observe(state.rhythm, pattern.symbol(event.choice, event.swapped))
+    learned = replace(
+        state,
+        recorded=event.mode == "recorded",
+        judgments=state.judgments + 1,
+        counts=taught(state.counts, event, event.choice),
+        rhythm=rhythm,
+        tests={} if state.recorded and event.mode == "live" else state.tests,  # a record is not held against the living
+        recent=recent,
+    )
+    state, alarms = settle(learned, event, event.judgment, bets_on(event, checks, predicted))
+    return state, [assessment, *alarms]
+
+
+def assess(state: State, event: Judgment, checks: tuple[Check, ...]) -> Assessment:
+    """The judgment with what was known of its annotator before it."""
+    return derive(
+        Assessment,
+        event,
+        STAGE,
+        judgment=event.judgment,
+        task=event.task,
+        annotator=event.annotator,
+        revision=event.revision,
+        choice=event.choice,
+        swapped=event.swapped,
+        role=event.role,
+        flags=event.flags,
+        reliability=reliability.summary(state.counts, state.judgments),
+        weight=weigh(state, event, checks),
+        checks=checks,
+        late=event.late,
+        gold=event.gold,
+        answered_at=moment(event),
+    )
+
+
+def weigh(state: State, event: Judgment, checks: Iterable[Check]) -> float:
+    """The judgment's weight in the consensus: the annotator's, less for haste where alarms are enforced."""
+    hasty = event.mode == "live" and any(check.name == "speed" and not check.passed for check in checks)
+    return state.weight * HASTE if hasty else state.weight
+
+
+def moment(event: Judgment) -> int:
+    """When it was judged, in ms; 0 unknown."""
+    return event.answered_at or event.occurred_at
+
+
+def taught(counts: Counts, event: Judgment, choice: Choice, sign: int = 1) -> Counts:
+    """The counts with this choice on the event's task: the tie rate, and the accuracy where the answer is known."""
+    counts = reliability.learn_choice(counts, moment(event), choice, sign)
+    if event.gold is None:
+        return counts
+    return reliability.learn_graded(counts, moment(event), choice, event.swapped, reliability.GOLD[event.gold], sign)
+
+
+def bets_on(event: Judgment, checks: Iterable[Check], predicted: bool | None) -> Iterator[Bet]:
+    """The bets that a first judgment of a task settles."""
+    for check in checks:
+        yield check.name, TESTS[check.name].ratio(not check.passed)
+    on_left = side.picked_left(event)
+    if on_left is not None:
+        yield "left", TESTS["left"].ratio(on_left)
+        yield "right", TESTS["right"].ratio(not on_left)
+    if predicted is not None:
+        yield "pattern", TESTS["pattern"].ratio(predicted)
+
+
+# ---------------------------------------------------------------- agreements
+
+
+def on_agreement(state: State, event: Agreement) -> Step:
+    """Learns what the others made of a judgment; a revised agreement takes the former one's place in the counts.
+
+    Gold has taught already, by its known answer. The tests bet on a judgment once, on the first agreement.
+    """
+    key = short(event.id)
+    if event.gold is not None or key in state.heard:
+        return state, []
+    at, counts = event.answered_at, state.counts
+    if event.previous is not None:
+        counts = reliability.learn_graded(counts, at, event.choice, event.swapped, event.previous, sign=-1)
+    if not event.withdrawn:
+        counts = reliability.learn_graded(counts, at, event.choice, event.swapped, event.others)
+    learned = replace(state, counts=counts, heard=remember(state.heard, key, 1))
+    if event.withdrawn or event.previous is not None or event.choice == "tie":
+        return learned, []
+    bets = [
+        ("guessing", floor.ratio(event.choice, event.others, floor.GUESSING)),
+        ("reversed", floor.ratio(event.choice, event.others, floor.REVERSED)),
+    ]
+    return settle(learned, event, event.judgment, bets)
+
+
+# ---------------------------------------------------------------- alarms
+
+
+def settle(state: State, cause: Judgment | Agreement, judgment: str, bets: Iterable[Bet]) -> Step:
+    """Moves the tests and raises what alarms follow. Nobody is tested while suspended."""
+    if state.standing == "suspended":
+        return state, []
+    at = cause.answered_at or cause.occurred_at
+    moved = {name: bet(state.tests.get(name, Test()), factor, at) for name, factor in bets}
+    risen = {name: level for name, test in moved.items() if (level := reached(name, test)) > test.level}
+    moved |= {name: replace(moved[name], level=level) for name, level in risen.items()}
+    state = replace(state, tests=state.tests | moved)
+    alarms: list[Event] = []
+    for name, level in risen.items():
+        alert = alert_of(state, cause, judgment, name, moved[name])
+        state, standings = sanction(state, cause, alert, level)
+        alarms += [alert, *standings]
+    return state, alarms
+
+
+def alert_of(state: State, cause: Judgment | Agreement, judgment: str, name: str, test: Test) -> Alert:
+    """The hypothesis that broke, with the evidence against it."""
+    kind, level = TESTS[name], LEVELS[test.level - 1]
+    known = reliability.summary(state.counts, state.judgments)
+    return derive(
+        Alert,
+        cause,
+        STAGE,
+        alert=digest("alert", cause.annotator, name, str(test.level), judgment),
+        annotator=cause.annotator,
+        hypothesis=kind.hypothesis,
+        evidence={
+            "test": name,
+            "capital": round(capital(test), 1),
+            "observations": test.steps,
+            "null_rate": round(kind.null, 3),
+            "accuracy": round(known.accuracy, 3),
+            "standing": level.standing,
+        },
+        since=test.since,
+        false_alarm_rate=level.rate,
+        judgment=judgment,
+        enforced=not state.recorded,
+    )
+
+
+def sanction(state: State, cause: Judgment | Agreement, alert: Alert, reached_level: int) -> Step:
+    """Weighs down or suspends where that is worse than what stands; in a recorded campaign it is only said."""
+    level = LEVELS[reached_level - 1]
+    if RANK[level.standing] <= RANK[state.standing]:
+        return state, []
+    standing = derive(
+        Standing,
+        cause,
+        STAGE,
+        annotator=cause.annotator,
+        standing=level.standing,
+        weight=level.weight,
+        since=alert.since,
+        by=BY,
+        reason=reason(alert),
+        alert=alert.alert,
+        enforced=alert.enforced,
+    )
+    if not alert.enforced:
+        return state, [standing]
+    return replace(state, standing=level.standing, weight=level.weight), [standing]
+
+
+REASONS = {
+    "accuracy": "the others' consensus bears their judgments out too seldom",
+    "speed": "they answer faster than the texts can be read",
+    "side": "they pick the same side whatever stands there",
+    "pattern": "their answers follow a fixed pattern",
+    "gold": "they miss tasks whose answer is known",
+}
+
+
+def reason(alert: Alert) -> str:
+    """The alert in a sentence a lead understands."""
+    return f"{REASONS[alert.hypothesis]} (false-alarm rate {alert.false_alarm_rate:g})"
+
+
+# ---------------------------------------------------------------- standings
+
+
+def on_standing(state: State, event: Standing) -> Step:
+    """Takes a person's word over the tests'; reinstated, they start again. The stage's own words it knows already."""
+    key = short(event.id)
+    if event.by == BY or not event.enforced or key in state.heard:
+        return state, []
+    weight = 0.0 if event.standing == "suspended" else event.weight
+    tests = {} if event.standing == "active" else state.tests
+    return replace(state, standing=event.standing, weight=weight, tests=tests, heard=remember(state.heard, key, 1)), []
+
+
+# ---------------------------------------------------------------- memory
+
+
+def short(identity: str) -> str:
+    """A 64-bit hash of an id: the state stays small whatever ids look like."""
+    return blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def remember(memory: dict[str, V], key: str, value: V) -> dict[str, V]:
+    """The memory with this entry as its newest, the oldest forgotten."""
+    kept = {**memory, key: value}
+    if len(kept) > MEMORY:
+        del kept[next(iter(kept))]
+    return kept
