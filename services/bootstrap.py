@@ -10,7 +10,7 @@ import sqlalchemy
 
 from services.settings import Settings
 from services.store.projection import Views
-from services.store.schema import prepare
+from services.store.schema import drop_views, prepare
 from streams.engines.embedded import EmbeddedEngine
 from streams.engines.sqlite_log import SqliteLog
 from streams.topology import TOPOLOGY
@@ -38,10 +38,15 @@ class Service:
         self.store.close()
 
 
-def open_service(settings: Settings) -> Service:
-    """Opens the data folder, recovers and starts the engine. The caller closes it."""
+def open_service(settings: Settings, *, fresh_views: bool = False) -> Service:
+    """Opens the data folder, recovers and starts the engine. The caller closes it.
+
+    With `fresh_views` the views are dropped first; the engine folds the log into them again.
+    """
     store = SqliteLog(settings.data, TOPOLOGY)
     prepare(store.connection)
+    if fresh_views:
+        drop_views(store.connection)
     engine = EmbeddedEngine(store, [Views()])
     engine.start()
     return Service(settings=settings, store=store, log=engine, engine=engine, database=store.database)

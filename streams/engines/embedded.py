@@ -48,6 +48,7 @@ class EmbeddedEngine:
         self._views = [ViewConsumer(log, view) for view in views]
         self._turns = deque((consumer, topic) for consumer in self._consumers for topic in consumer.topics)
         self._idle = threading.Event()
+        self._door = threading.Lock()
         self._stopping = False
         self._thread: threading.Thread | None = None
         self.failure: BaseException | None = None
@@ -57,10 +58,11 @@ class EmbeddedEngine:
     def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
         """Runs `work` in a transaction; resolves when durable. See port.Log."""
         future: Future[T] = Future()
-        if self._stopping or self.failure:
-            future.set_exception(UnavailableError("the service is stopping: try again in a moment", retry_after=5))
-            return future
-        self._jobs.put((work, future))  # type: ignore[arg-type]
+        with self._door:  # so that no job slips in behind the last look into the queue
+            if self._stopping or self.failure:
+                future.set_exception(UnavailableError("the service is stopping: try again in a moment", retry_after=5))
+            else:
+                self._jobs.put((work, future))  # type: ignore[arg-type]
         return future
 
     def add_listener(self, listener: Listener) -> None:
@@ -74,8 +76,9 @@ class EmbeddedEngine:
 
     def stop(self) -> None:
         """Finishes what is in hand, then stops."""
-        self._stopping = True
-        self._jobs.put(None)
+        with self._door:
+            self._stopping = True
+            self._jobs.put(None)
         if self._thread is not None:
             self._thread.join()
 
@@ -101,14 +104,19 @@ class EmbeddedEngine:
         return [*self._stages, *self._views]
 
     def _run(self) -> None:
+        jobs: list[Job] = []
         try:
             working = True
             while not (self._stopping and self._jobs.empty()):
-                working = self._slice(self._waiting_jobs(block=not working))
+                jobs = self._waiting_jobs(block=not working)
+                working = self._slice(jobs)
         except BaseException as error:
-            self.failure = error
-            _log.error("engine stopped", error=repr(error), exc_info=not isinstance(error, SystemExit))
-            self._refuse(self._waiting_jobs(block=False), error)
+            with self._door:
+                self.failure = error
+            _log.error("engine stopped", error=repr(error), exc_info=True)
+            self._refuse(jobs, error)
+            while jobs := self._waiting_jobs(block=False):
+                self._refuse(jobs, error)
 
     def _waiting_jobs(self, *, block: bool) -> list[Job]:
         """What waits to be appended; with `block` waits for the first."""
@@ -187,6 +195,8 @@ class EmbeddedEngine:
 
     def _refuse(self, jobs: list[Job], cause: BaseException) -> None:
         for _, future in jobs:
+            if future.done():
+                continue  # acknowledged before the failure
             error = UnavailableError(f"the log could not be written ({cause}): check disk space and the log")
             error.__cause__ = cause
             future.set_exception(error)
