@@ -32,13 +32,18 @@ def differ(a: Candidate, b: Candidate) -> bool:
     return a.response.digest != b.response.digest
 
 
+def task_id(a: str, position_a: int, b: str, position_b: int) -> str:
+    """The one id of the comparison of these responses, each an output's id and a position."""
+    return digest("task", a, str(position_a), b, str(position_b))
+
+
 def task_of(cause: Event, stage: str, source: Output, a: Candidate, b: Candidate) -> Task:
     """The task that compares a with b under the rules that `source` was admitted with."""
     return derive(
         Task,
         cause,
         stage,
-        task=digest("task", a.output, str(a.position), b.output, str(b.position)),
+        task=task_id(a.output, a.position, b.output, b.position),
         a=a,
         b=b,
         prompt_digest=source.prompt_digest,
