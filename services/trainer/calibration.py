@@ -1,0 +1,39 @@
+"""Two statistics of a reward model, in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def calibration_error(confidence: Sequence[float], correct: Sequence[bool], bins: int = 10) -> float:
+    """Expected calibration error over bins of equal mass: the mean |accuracy - confidence| (Nixon et al. 2019).
+
+    0 where there is nothing to measure.
+    """
+    if not confidence:
+        return 0.0
+    order = np.argsort(np.asarray(confidence), kind="stable")
+    gaps = [
+        len(part) * abs(float(np.asarray(confidence)[part].mean()) - float(np.asarray(correct, float)[part].mean()))
+        for part in np.array_split(order, min(bins, len(order)))
+    ]
+    return float(sum(gaps) / len(order))
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> float:
+    """Spearman's rank correlation, equal values sharing their mean rank; 0 where either side is constant."""
+    if len(x) < 2:
+        return 0.0
+    ranks_x, ranks_y = _ranks(x), _ranks(y)
+    if ranks_x.std() == 0 or ranks_y.std() == 0:
+        return 0.0
+    return float(np.corrcoef(ranks_x, ranks_y)[0, 1])
+
+
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    _, inverse, counts = np.unique(np.asarray(values, float), return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return ((last - counts + 1 + last) / 2.0)[inverse]
