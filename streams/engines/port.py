@@ -32,6 +32,8 @@ class Record:
 class Transaction(Protocol):
     """What a writer may do; all of it becomes durable at once or not at all."""
 
+    sql: Connection  # the facts that live in SQL alone: keys and people
+
     def append(self, event: Event) -> int:
         """Appends the event to the topic of its type; its offset."""
         ...

@@ -1,0 +1,103 @@
+"""The command line: `prefloop --help`. Each command is thin; what it does lives in the module it names."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import structlog
+import typer
+from rich.console import Console
+
+from services.aggregate import aggregate_command
+from services.commands import campaigns, keys, models
+from services.demo.command import demo_command
+from services.replay import replay_command
+from services.settings import read_settings
+from streams.errors import PrefloopError
+
+app = typer.Typer(
+    name="prefloop",
+    help="A streaming human-feedback loop for language models: outputs in, judged preferences, trained and gated models"
+    " out. Begin with `prefloop up`, or watch `prefloop demo`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("demo")(demo_command)
+app.command("replay")(replay_command)
+app.command("aggregate")(aggregate_command)
+app.command("export")(models.export)
+app.command("train")(models.train)
+app.command("promote")(models.promote)
+app.command("rollback")(models.rollback)
+app.add_typer(keys.app, name="keys")
+app.add_typer(campaigns.app, name="campaigns")
+
+Data = Annotated[Optional[Path], typer.Option(help="Folder of the log and everything made from it [PREFLOOP_DATA].")]  # noqa: UP045
+
+
+@app.command()
+def up(
+    data: Data = None,
+    host: Annotated[Optional[str], typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = None,  # noqa: UP045
+    port: Annotated[Optional[int], typer.Option(help="Port of the API and the annotator page.")] = None,  # noqa: UP045
+    dashboard_port: Annotated[Optional[int], typer.Option(help="Port of the dashboard.")] = None,  # noqa: UP045
+    dashboard: Annotated[bool, typer.Option(help="Run the dashboard beside the service.")] = True,
+    trainer: Annotated[bool, typer.Option(help="Run a trainer beside the service.")] = True,
+) -> None:
+    """Run the service: API, annotator page, stream engine, coordinator, dashboard and trainer.
+
+    Everything lives in one data folder. The first start prints the admin key, once. Stop it with Ctrl-C; a kill at
+    any point loses nothing that was acknowledged.
+    """
+    from services.up import serve
+
+    settings = read_settings(data=data, host=host, port=port, dashboard_port=dashboard_port)
+    log_to_stderr(settings.log_level)
+    serve(settings, Console(), dashboard=dashboard, trainer=trainer)
+
+
+@app.command()
+def rebuild(data: Data = None) -> None:
+    """Drop all views and fold the log into them again; the result equals what was there.
+
+    For when a view is in doubt. Nothing in the log is changed and no stage is run again. The service must be stopped.
+    """
+    from services.store.rebuild import rebuild_views
+
+    rebuild_views(read_settings(data=data), Console(stderr=True))
+
+
+def log_to_stderr(level: str) -> None:
+    """Structured logs, one JSON object a line, to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def main() -> None:
+    """Runs the command; what prefloop raises on purpose is told in one line, without a traceback."""
+    try:
+        app()
+    except PrefloopError as error:
+        Console(stderr=True).print(f"[bold red]prefloop:[/bold red] {error}", highlight=False)
+        mend = getattr(error, "mend", "")
+        if mend:
+            Console(stderr=True).print(f"  {mend}", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

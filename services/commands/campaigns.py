@@ -1,0 +1,58 @@
+"""`prefloop campaigns`: guideline, rules, targets and training, from a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from services.commands.remote import LOCAL, Remote, Server
+from streams.errors import InputError
+
+app = typer.Typer(help="List, show and write campaigns. Writing needs a lead's key.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_campaigns(server: Server = LOCAL) -> None:
+    """Show every campaign with its version."""
+    table = Table("campaign", "version", "mode")
+    for campaign in Remote(server).get("/v1/campaigns")["campaigns"]:
+        table.add_row(campaign["name"], str(campaign["version"]), campaign["mode"])
+    Console().print(table)
+
+
+@app.command("show")
+def show(name: Annotated[str, typer.Argument(help="The campaign.")], server: Server = LOCAL) -> None:
+    """Print a campaign as YAML; edit it and give it to `prefloop campaigns apply`."""
+    definition = Remote(server).get(f"/v1/campaigns/{name}")
+    typer.echo(yaml.safe_dump(definition, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@app.command("apply")
+def apply(
+    file: Annotated[Path, typer.Argument(help="YAML with `name` and what is to differ from the defaults.")],
+    server: Server = LOCAL,
+) -> None:
+    """Write a campaign from a YAML file. A change makes the next version, which holds for tasks made from now on."""
+    definition = read_definition(file)
+    name = definition.pop("name")
+    answer = Remote(server).put(f"/v1/campaigns/{name}", definition)
+    Console().print(f"campaign {name} is at version {answer['version']}", highlight=False)
+
+
+def read_definition(file: Path) -> dict[str, Any]:
+    """The mapping in the file. Raises InputError, which says where the file is wrong."""
+    try:
+        definition = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}", field="file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not YAML: {error}", field="file") from error
+    if not isinstance(definition, dict) or not isinstance(definition.get("name"), str):
+        raise InputError(f"{file} has no `name`", field="name", mend="begin the file with `name: my-campaign`")
+    definition.pop("version", None)  # what `show` prints can be applied again
+    return definition

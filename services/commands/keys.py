@@ -1,0 +1,65 @@
+"""`prefloop keys`: who may do what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.commands.remote import LOCAL, Remote, Server
+from services.settings import read_settings
+
+app = typer.Typer(help="Make, list and revoke keys. Needs an admin's key in PREFLOOP_KEY.", no_args_is_help=True)
+ROLES = "producer, annotator, adjudicator, lead, engineer or admin"
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="Who or what will use it; shown in lists.")],
+    role: Annotated[str, typer.Option(help=f"One of {ROLES}.")],
+    server: Server = LOCAL,
+) -> None:
+    """Make a key and print it, once. For annotators a personal link is printed too."""
+    remote, console = Remote(server), Console()
+    if role in ("annotator", "adjudicator"):
+        person = remote.post("/v1/annotators", {"name": name, "role": role})
+        console.print(person["key"], soft_wrap=True, highlight=False)
+        console.print(f"personal link: {person['link']}", soft_wrap=True, highlight=False)
+        return
+    console.print(remote.post("/v1/keys", {"name": name, "role": role})["key"], soft_wrap=True, highlight=False)
+
+
+@app.command("list")
+def list_keys(server: Server = LOCAL) -> None:
+    """Show every key in force, without its secret."""
+    table = Table("key id", "name", "role")
+    for key in Remote(server).get("/v1/keys")["keys"]:
+        table.add_row(key["key_id"], key["name"], key["role"])
+    Console().print(table)
+
+
+@app.command("revoke")
+def revoke(key_id: Annotated[str, typer.Argument(help="From `prefloop keys list`.")], server: Server = LOCAL) -> None:
+    """Take a key out of force, at once."""
+    Remote(server).delete(f"/v1/keys/{key_id}")
+    Console().print(f"{key_id} is revoked")
+
+
+@app.command("recover")
+def recover(
+    data: Annotated[Optional[Path], typer.Option(help="The data folder [PREFLOOP_DATA].")] = None,  # noqa: UP045
+) -> None:
+    """Make a new admin key on the data folder itself, when the old one is lost. The service must be stopped."""
+    from services.api.auth import make_key, store_key
+    from services.bootstrap import open_service
+
+    service = open_service(read_settings(data=data))
+    try:
+        new = make_key("admin", "recovered admin")
+        service.log.submit(lambda transaction: store_key(transaction.sql, new, service.clock())).result()
+    finally:
+        service.close()
+    Console().print(new.key, soft_wrap=True, highlight=False)

@@ -1,0 +1,94 @@
+"""`prefloop export`, `train`, `promote`, `rollback`: datasets and models over HTTP."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from services.commands.remote import LOCAL, Remote, Server
+from streams.errors import TrainingError
+
+LOOK = 1.0  # seconds between looks at a run
+Campaign = Annotated[str, typer.Option(help="The campaign.")]
+
+
+def export(
+    batch: Annotated[Optional[str], typer.Option(help="A batch's dataset, with its texts.")] = None,  # noqa: UP045
+    campaign: Campaign = "",
+    out: Annotated[Optional[Path], typer.Option(help="File to write; standard output without.")] = None,  # noqa: UP045
+    server: Server = LOCAL,
+) -> None:
+    """Export preferences (the newest revision of each, without texts), or one batch's dataset, as NDJSON."""
+    path = f"/v1/datasets/{batch}" if batch else "/v1/preferences" + (f"?campaign={campaign}" if campaign else "")
+    count = 0
+    target = out.open("w", encoding="utf-8") if out else sys.stdout
+    try:
+        for line in Remote(server).lines(path):
+            target.write(line + "\n")
+            count += 1
+    finally:
+        if out:
+            target.close()
+    Console(stderr=True).print(f"{count:,} rows", highlight=False)
+
+
+def train(
+    campaign: Campaign = "default",
+    batch: Annotated[Optional[str], typer.Option(help="An earlier batch; without it one is cut now.")] = None,  # noqa: UP045
+    follow: Annotated[bool, typer.Option(help="Show the progress until it ends.")] = True,
+    server: Server = LOCAL,
+) -> None:
+    """Cut a batch of what is judged, request a training run and follow it. A trainer must be running."""
+    remote, console = Remote(server), Console()
+    batch = batch or remote.post("/v1/batches", {"campaign": campaign})["batch"]
+    run = remote.post("/v1/runs", {"campaign": campaign, "batch": batch})["run"]
+    console.print(f"run {run} on batch {batch} is requested", highlight=False)
+    if follow:
+        tell_end(follow_run(remote, run, console), remote, console)
+
+
+def follow_run(remote: Remote, run: str, console: Console) -> dict[str, Any]:
+    """The run when it has ended; a progress bar until then."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
+        bar = progress.add_task("waiting for a trainer", total=None)
+        while True:
+            now: dict[str, Any] = remote.get(f"/v1/runs/{run}")
+            progress.update(bar, description=now["stage"] or now["status"], completed=now["step"], total=now["steps"])
+            if now["status"] in ("finished", "failed"):
+                return now
+            time.sleep(LOOK)
+
+
+def tell_end(run: dict[str, Any], remote: Remote, console: Console) -> None:
+    """Says what came of it. Raises TrainingError where the run failed."""
+    if run["status"] == "failed":
+        raise TrainingError(f"the run failed: {run['error']}")
+    for model in remote.get("/v1/models")["models"]:
+        if model["run"] == run["run"]:
+            console.print(f"model {model['model']}: {model['status']} (the gate decides within a second or two)")
+
+
+def promote(
+    model: Annotated[str, typer.Argument(help="The model, from the dashboard or GET /v1/models.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the decision.")],
+    server: Server = LOCAL,
+) -> None:
+    """Make a model the champion by hand, over the gate. The override is an event with your key's id."""
+    Remote(server).post(f"/v1/models/{model}/promote", {"reason": reason})
+    Console().print(f"{model} is the champion", highlight=False)
+
+
+def rollback(
+    campaign: Annotated[str, typer.Argument(help="The campaign.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the decision.")],
+    server: Server = LOCAL,
+) -> None:
+    """Go back to the champion before this one."""
+    answer = Remote(server).post(f"/v1/campaigns/{campaign}/rollback", {"reason": reason})
+    Console().print(f"{answer['model']} is the champion again", highlight=False)

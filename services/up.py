@@ -1,0 +1,137 @@
+"""`prefloop up`: everything of one machine in one command.
+
+This process holds the log, the engine, the coordinator and the HTTP API; dashboard and trainer are its children.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from types import TracebackType
+
+import structlog
+import uvicorn
+from rich.console import Console
+from rich.panel import Panel
+from sqlalchemy import select
+
+from services.api.app import create_app
+from services.api.auth import NewKey, make_key, revoke_key, store_key
+from services.bootstrap import Service, open_service
+from services.children import Child, Children
+from services.coordinator.coordinator import Coordinator
+from services.settings import Settings
+from services.store import models as m
+from streams.engines.port import Transaction
+from streams.errors import SettingsError
+
+TRAINER = "local trainer"  # the name of the key that the trainer beside this process works with
+TICK = 1.0  # seconds between the coordinator's looks
+_log = structlog.get_logger("up")
+
+
+class Ticking:
+    """The coordinator on a thread of its own, until the block is left."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="coordinator", daemon=True)
+
+    def __enter__(self) -> Ticking:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leaving.set()
+        self._thread.join()
+        self._coordinator.close()
+
+    def _tick(self) -> None:
+        while not self._leaving.wait(TICK):
+            self._coordinator.tick()
+
+
+def serve(settings: Settings, console: Console, *, dashboard: bool = True, trainer: bool = True) -> None:
+    """Runs until it is stopped. Raises SettingsError for a taken port, UnavailableError for a folder in use."""
+    require_free(settings.host, settings.port, "--port")
+    if dashboard:
+        require_free(settings.host, settings.dashboard_port, "--dashboard-port")
+    service = open_service(settings)
+    try:
+        first = first_admin_key(service)
+        children = [dashboard_child(settings)] if dashboard else []
+        children += [trainer_child(service)] if trainer else []
+        coordinator = Coordinator(service)
+        app = create_app(service, coordinator)
+        announce(settings, console, first, dashboard=dashboard)
+        with Ticking(coordinator), Children(children, settings.data / "logs"):
+            uvicorn.run(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=5,
+            )
+    finally:
+        service.close()
+
+
+def require_free(host: str, port: int, option: str) -> None:
+    """Raises SettingsError where somebody listens already."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {host} port {port} ({error.strerror}): choose another with {option}"
+            ) from error
+
+
+def first_admin_key(service: Service) -> NewKey | None:
+    """The first admin's key where there is none yet, else None."""
+    with service.database.connect() as sql:
+        admins = select(m.keys.c.key_id).where(m.keys.c.role == "admin", m.keys.c.revoked_at == 0)
+        if sql.execute(admins).first():
+            return None
+    new = make_key("admin", "first admin", key=service.settings.admin_key)
+    service.log.submit(lambda transaction: store_key(transaction.sql, new, service.clock())).result()
+    return new
+
+
+def trainer_child(service: Service) -> Child:
+    """The trainer beside this process, with a key made for this start; the one of the last start is revoked."""
+    new, now, settings = make_key("engineer", TRAINER), service.clock(), service.settings
+    with service.database.connect() as sql:
+        old = sql.execute(select(m.keys.c.key_id).where(m.keys.c.name == TRAINER, m.keys.c.revoked_at == 0)).scalars()
+        stale = list(old)
+
+    def exchange(transaction: Transaction) -> None:
+        for key_id in stale:
+            revoke_key(transaction.sql, key_id, now)
+        store_key(transaction.sql, new, now)
+
+    service.log.submit(exchange).result()
+    arguments = ["--server", settings.url, "--artifacts", str(settings.artifacts.absolute()), "--name", "local"]
+    return Child(module="services.trainer", arguments=arguments, environment={"PREFLOOP_KEY": new.key})
+
+
+def dashboard_child(settings: Settings) -> Child:
+    """The dashboard beside this process; people sign in to it with their own keys."""
+    return Child(module="dashboard", arguments=["--server", settings.url, "--port", str(settings.dashboard_port)])
+
+
+def announce(settings: Settings, console: Console, first: NewKey | None, *, dashboard: bool) -> None:
+    """Says where everything is, and the admin key on the first start, once."""
+    address = settings.public_url or settings.url
+    lines = [f"Annotator page and API  [link]{address}[/link]   (documentation: {address}/docs)"]
+    if dashboard:
+        lines.append(f"Dashboard               [link]http://127.0.0.1:{settings.dashboard_port}[/link]")
+    lines.append(f"Data folder             {settings.data.absolute()}")
+    if first:
+        lines += ["", "Admin key, shown this once: keep it", f"[bold]{first.key}[/bold]"]
+    console.print(Panel("\n".join(lines), title="prefloop", expand=False))
