@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
+from streams.quality.intervals import wilson as score_interval
+
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
@@ -24,11 +26,9 @@ class Interval:
 
 def wilson(hits: int, count: int, level: float = 0.9) -> Interval:
     """The share hits/count, in [0, 1], with Wilson's score interval at that level. `count` must be positive."""
-    z = NormalDist().inv_cdf(0.5 + level / 2)
     share = hits / count
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return Interval(estimate=share, low=max(0.0, min(share, centre - half)), high=min(1.0, max(share, centre + half)))
+    low, high = score_interval(share, count, NormalDist().inv_cdf(0.5 + level / 2))
+    return Interval(estimate=share, low=min(share, low), high=max(share, high))
 
 
 def difference(first: Interval, second: Interval, correlation: float = 0.0) -> Interval:

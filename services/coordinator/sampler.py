@@ -209,10 +209,10 @@ class Sampler:
     def _due(self) -> Iterator[Single]:
         """Singles that have waited long enough, while there is room to ask."""
         now = self.service.clock()
-        for output, (due, single) in list(self._again.items()):
+        for output, (due, waiting) in list(self._again.items()):
             if due <= now and len(self._asked) < IN_FLIGHT:
                 del self._again[output]
-                yield single
+                yield waiting
         if self._place is None:
             self._place = first_since(self.service.store, now - pairings.BUCKET_AGE_MS)
         for record in self.service.store.read("singles", self._place, PAGE):
