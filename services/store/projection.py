@@ -13,12 +13,13 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, bindparam
+from sqlalchemy import JSON, Connection, Dialect, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.store import models as m
 from streams import events as e
 from streams.engines.port import Record
+from streams.engines.sqlite_log import as_json
 
 Row = dict[str, Any]
 
@@ -65,7 +66,8 @@ class Views:
         if len(records) > 1:  # rows of different tables do not meet: bring equal statements together
             upserts.sort(key=lambda upsert: upsert.table.name)
         for shape, group in groupby(upserts, key=_shape):
-            sql.execute(_statement(shape, sql.dialect.name), [{**u.key, **u.first, **u.own} for u in group])
+            statement = _statement(shape, sql.dialect)
+            sql.exec_driver_sql(statement.text, [statement.row(upsert) for upsert in group])
 
 
 Shape = tuple[Table, tuple[str, ...], tuple[str, ...], tuple[str, ...], str]
@@ -75,17 +77,41 @@ def _shape(upsert: Upsert) -> Shape:
     return upsert.table, tuple(upsert.key), tuple(upsert.own), tuple(upsert.first), upsert.newer
 
 
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """INSERT ... ON CONFLICT as text, compiled once: binding through SQLAlchemy took half of a fold's time."""
+
+    text: str
+    names: tuple[str, ...]
+    structured: frozenset[str]  # the JSON columns
+    defaults: Row
+
+    def row(self, upsert: Upsert) -> tuple[Any, ...]:
+        """The values in the order of the placeholders."""
+        values = {**self.defaults, **upsert.first, **upsert.key, **upsert.own}
+        return tuple([as_json(values[name]) if name in self.structured else values[name] for name in self.names])
+
+
 @cache
-def _statement(shape: Shape, dialect: str) -> Insert:
-    """INSERT ... ON CONFLICT of that shape."""
+def _statement(shape: Shape, dialect: Dialect) -> Statement:
     table, key, own, first, newer = shape
-    insert: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table)
-    insert = insert.values({name: bindparam(name) for name in (*key, *first, *own)})
-    if not own:
-        return insert.on_conflict_do_nothing(index_elements=list(key))  # type: ignore[no-any-return]
-    where = insert.excluded[newer] >= table.c[newer] if newer else None
-    changes = {name: insert.excluded[name] for name in own}
-    return insert.on_conflict_do_update(index_elements=list(key), set_=changes, where=where)  # type: ignore[no-any-return]
+    written = (*key, *first, *own)
+    defaults = {
+        column.name: column.default.arg  # type: ignore[attr-defined]
+        for column in table.c
+        if column.default is not None and column.name not in written
+    }
+    insert: Any = (sqlite if dialect.name == "sqlite" else postgresql).insert(table)
+    insert = insert.values({name: bindparam(name) for name in (*written, *defaults)})
+    if own:
+        where = insert.excluded[newer] >= table.c[newer] if newer else None
+        changes = {name: insert.excluded[name] for name in own}
+        insert = insert.on_conflict_do_update(index_elements=list(key), set_=changes, where=where)
+    else:
+        insert = insert.on_conflict_do_nothing(index_elements=list(key))
+    compiled = insert.compile(dialect=dialect)
+    structured = frozenset(column.name for column in table.c if isinstance(column.type, JSON))
+    return Statement(text=str(compiled), names=tuple(compiled.positiontup), structured=structured, defaults=defaults)
 
 
 # ---------------------------------------------------------------- one function a type of event
