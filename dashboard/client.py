@@ -1,0 +1,118 @@
+"""The API's client: what docs/api.md says, over HTTP, with a person's key. No Streamlit in here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import httpx
+
+from streams.errors import PrefloopError, UnavailableError
+
+# How `python -m dashboard` tells its pages the service and, where wanted, a key.
+SERVER_VARIABLE, KEY_VARIABLE = "PREFLOOP_DASHBOARD_SERVER", "PREFLOOP_DASHBOARD_KEY"
+TIMEOUT = httpx.Timeout(5.0, connect=1.5)  # seconds; a page waits for the answer
+OUTAGES = (502, 503, 504, 507)
+
+
+class RefusedError(PrefloopError):
+    """The service said no: `status`, `code` and `mend` are its error body's (docs/api.md, Errors)."""
+
+    def __init__(self, status: int, code: str, message: str, mend: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.mend = mend
+
+
+def refusal(response: httpx.Response) -> PrefloopError:
+    """The error that a 4xx or 5xx response stands for."""
+    if response.status_code in OUTAGES:
+        return UnavailableError(f"the service answers {response.status_code} for now")
+    try:
+        error = response.json()["error"]
+        return RefusedError(response.status_code, error["code"], error["message"], error.get("mend") or "")
+    except (ValueError, KeyError, TypeError):
+        return RefusedError(response.status_code, "unknown", f"HTTP {response.status_code} from {response.url.path}")
+
+
+@dataclass(frozen=True)
+class Client:
+    """One service; safe to share between threads. Every call names the key it acts with."""
+
+    http: httpx.Client
+
+    def get(self, key: str, path: str, **query: str | int) -> Any:
+        """The JSON at `path` (RefusedError for a 4xx or 5xx, UnavailableError where the service cannot be reached)."""
+        return self._send("GET", key, path, params=query).json()
+
+    def post(self, key: str, path: str, body: dict[str, Any]) -> Any:
+        """What the service answers to `body`; errors as for `get`."""
+        response = self._send("POST", key, path, json=body)
+        return response.json() if response.content else {}
+
+    def put(self, key: str, path: str, body: dict[str, Any]) -> Any:
+        """What the service answers to `body`; errors as for `get`."""
+        return self._send("PUT", key, path, json=body).json()
+
+    def delete(self, key: str, path: str) -> None:
+        """Errors as for `get`."""
+        self._send("DELETE", key, path)
+
+    def pages(self, key: str, path: str, name: str, identity: str, most: int = 5_000) -> list[dict[str, Any]]:
+        """The list `name` of `path`, all its pages up to `most` rows; `identity` is the field that `after` names."""
+        rows: list[dict[str, Any]] = []
+        query: dict[str, str | int] = {"limit": 1_000}
+        while len(rows) < most:
+            page = self.get(key, path, **query)[name]
+            rows += page
+            if len(page) < 1_000:
+                break
+            query["after"] = page[-1][identity]
+        return rows[:most]
+
+    def lines(self, key: str, path: str) -> Generator[str, None, None]:
+        """The lines of the NDJSON at `path`, as they come; errors as for `get`."""
+        headers = {**_headers(key), "Accept": "application/x-ndjson"}
+        try:
+            with self.http.stream("GET", path, headers=headers) as response:
+                if response.is_error:
+                    response.read()
+                    raise refusal(response)
+                yield from filter(None, response.iter_lines())
+        except httpx.TransportError as error:
+            raise UnavailableError(f"the service cannot be reached: {error}") from error
+
+    def first_lines(self, key: str, path: str, lines: int) -> list[dict[str, Any]]:
+        """The first `lines` rows of the NDJSON at `path`; the rest is not read."""
+        with closing(self.lines(key, path)) as rows:
+            return [json.loads(line) for line in islice(rows, lines)]
+
+    def healthy(self, path: str) -> bool:
+        """Whether `/healthz` or `/readyz` says yes."""
+        try:
+            return self.http.get(path).is_success
+        except httpx.TransportError:
+            return False
+
+    def _send(self, method: str, key: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            response = self.http.request(method, path, headers=_headers(key), **content)
+        except httpx.TransportError as error:
+            raise UnavailableError(f"the service cannot be reached: {error}") from error
+        if response.is_error:
+            raise refusal(response)
+        return response
+
+
+def _headers(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def connect(server: str) -> Client:
+    """The client of the service at the base URL `server`, with a pool of connections."""
+    return Client(httpx.Client(base_url=server, timeout=TIMEOUT))

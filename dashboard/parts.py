@@ -1,0 +1,208 @@
+"""What the pages are put together from: head, tiles, panels, empty states, and actions that ask before they act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from dashboard import session, wording
+from dashboard.flow import sparkline
+from dashboard.session import FORBIDDEN, Watched
+
+FIRST_ROW: Any = {"selection": {"rows": [0]}}  # a table opens with this chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One number: label, value with unit, a note below, a sparkline."""
+
+    label: str
+    value: str
+    unit: str = ""
+    note: str = ""
+    spark: Sequence[float] = ()
+    warn: bool = False
+
+
+def head(title: str, subtitle: str, *watched: Watched) -> None:
+    """The page's title with how fresh it is; a banner instead of an error where the service is away."""
+    oldest = min((w.at for w in watched if w.at), default=0)
+    away = any(w.away for w in watched)
+    fresh = f"updated {wording.ago(oldest, session.now())}" if away else "<i></i>live"
+    st.html(
+        f'<div class="pf-head"><div><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></div>'
+        f'<div class="pf-fresh">{fresh if oldest else ""}</div></div>'
+    )
+    if away:
+        _banner(oldest)
+    if done := st.session_state.pop("done", ""):
+        st.toast(done, icon=":material/check:")
+
+
+def _banner(oldest: int) -> None:
+    kept = (
+        f"What you see is from {wording.clock(oldest, session.zone())}, {wording.ago(oldest, session.now())}."
+        if oldest
+        else f"Nothing has been heard from {escape(session.server())} yet."
+    )
+    st.html(
+        f'<div class="pf-away" role="status"><b>Reconnecting.</b> The service does not answer just now. <span>{kept} '
+        "This page tries again every few seconds; nothing needs doing here.</span></div>"
+    )
+
+
+def title(text: str, more: str = "") -> None:
+    """A heading inside a page, with a quiet remark."""
+    st.html(f'<h2 class="pf-title">{escape(text)}<span>{escape(more)}</span></h2>')
+
+
+def tiles(found: Sequence[Tile]) -> None:
+    """A row of tiles."""
+    draw('<div class="pf-tiles">' + "".join(_tile(tile) for tile in found) + "</div>")
+
+
+def _tile(tile: Tile) -> str:
+    unit = f"<small>{escape(tile.unit)}</small>" if tile.unit else ""
+    return (
+        f'<div class="pf-tile{" warn" if tile.warn else ""}"><div class="k">{escape(tile.label)}</div>'
+        f'<div class="v" title="{escape(tile.value)}">{escape(tile.value)}{unit}</div>'
+        f'<div class="n">{escape(tile.note)}</div>{sparkline(tile.spark)}</div>'
+    )
+
+
+# st.html takes out SVG; a component does not. What it is given is ours, with every word from outside escaped.
+_drawing = st.components.v2.component(
+    "prefloop_drawing",
+    html="<div></div>",
+    js="""export default function ({ parentElement, data }) {
+  const place = parentElement.querySelector("div");
+  if (place.drawn !== data) { place.innerHTML = data; place.drawn = data; }
+}""",
+    isolate_styles=False,
+)
+
+
+def draw(markup: str) -> None:
+    """HTML with SVG inside; all text in it must be escaped already."""
+    _drawing(data=markup)
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Terms and what they are, in a panel."""
+    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(said)}</dd>" for term, said in pairs)
+    st.html(f'<div class="pf-panel"><dl class="pf-facts">{rows}</dl></div>')
+
+
+def listing(rows: Sequence[tuple[str, str]]) -> None:
+    """Lines with a smaller line below each, in a panel."""
+    items = "".join(f"<li>{escape(line)}<small>{escape(more)}</small></li>" for line, more in rows)
+    st.html(f'<div class="pf-panel"><ul class="pf-list">{items}</ul></div>')
+
+
+def bars(rows: Sequence[tuple[str, float]], said: Callable[[float], str] = wording.count) -> None:
+    """Labelled horizontal bars, the longest of them full, in a panel."""
+    top = max((number for _, number in rows), default=0) or 1
+    cells = "".join(
+        f'<span>{escape(name)}</span><span class="b"><i style="width:{100 * number / top:.0f}%"></i></span>'
+        f'<span class="c">{escape(said(number))}</span>'
+        for name, number in rows
+    )
+    st.html(f'<div class="pf-panel"><div class="pf-bars">{cells}</div></div>')
+
+
+def badge(text: str, tone: str = "") -> str:
+    """A small word in a rounded box, as HTML; tones: "", "warn", "quiet"."""
+    return f'<span class="pf-badge {tone}">{escape(text)}</span>'
+
+
+def empty(what: str, first: str, command: str = "") -> None:
+    """Nothing here yet: what will be, and the exact command that brings it."""
+    st.html(f'<div class="pf-empty"><h3>{escape(what)}</h3><p>{escape(first)}</p></div>')
+    if command:
+        st.code(command, language="bash", wrap_lines=True)
+
+
+def chart(rows: Any, spec: dict[str, Any], key: str) -> None:
+    """A Vega-Lite chart over a list of rows."""
+    st.vega_lite_chart(rows, spec, width="stretch", key=key)
+
+
+def rows_high(rows: int, most: int) -> int | str:
+    """The height of a table: its own, or `most` pixels and scrolling."""
+    return "content" if 36 * (rows + 1) <= most else most
+
+
+def seen(watched: Watched, subject: str) -> bool:
+    """Whether there is something to show; says why not where the role does not see it."""
+    if watched.refused is not None:
+        words = f"Your role, {session.role()}, does not see {subject}." if watched.refused.status == FORBIDDEN else ""
+        st.html(
+            f'<div class="pf-notice"><b>{escape(words or "Nothing to show.")}</b> {escape(str(watched.refused))}. '
+            f"{escape(watched.refused.mend)}</div>"
+        )
+    return watched.value is not None
+
+
+# ---------------------------------------------------------------- actions
+
+ROLES_OF = {  # who may, as docs/api.md has it
+    "suspend": ("lead", "admin"),
+    "reinstate": ("lead", "admin"),
+    "cut": ("engineer", "admin"),
+    "promote": ("engineer", "admin"),
+    "rollback": ("engineer", "admin"),
+    "replay": ("engineer", "admin"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """Something a person does through the API, after they have said why where `reason` asks for it."""
+
+    name: str  # of ROLES_OF
+    label: str
+    path: str
+    explained: str  # what will happen, markdown
+    done: str  # said afterwards
+    body: dict[str, Any]
+    reason: bool = True
+    icon: str | None = None
+
+
+def offer(action: Action, key: str, disabled: str = "") -> None:
+    """A button that asks and then acts; disabled, with the reason, where the role may not or `disabled` says why."""
+    allowed = ROLES_OF[action.name]
+    why = (
+        disabled if session.role() in allowed else f"Your role is {session.role()}; this needs {' or '.join(allowed)}."
+    )
+    if st.button(action.label, key=key, disabled=bool(why), help=why or None, icon=action.icon):
+        _ask(action, key)
+
+
+def _ask(action: Action, key: str) -> None:
+    st.dialog(action.label)(lambda: _confirmation(action, key))()
+
+
+def _confirmation(action: Action, key: str) -> None:
+    st.markdown(action.explained)
+    with st.form(f"{key}-form", border=False):
+        reason = (
+            st.text_input("Reason", key=f"{key}-reason", max_chars=500, placeholder="Kept in the audit log")
+            if action.reason
+            else ""
+        )
+        agreed = st.form_submit_button(action.label, type="primary")
+    if not agreed:
+        return
+    if action.reason and not reason.strip():
+        st.warning("Say why in a few words: it is kept beside your name.", icon=":material/edit:")
+        return
+    body = action.body | ({"reason": reason.strip()} if action.reason else {})
+    if problem := session.act(action.path, body, action.done):
+        st.error(problem, icon=":material/error:")
+        return
+    st.rerun()

@@ -1,0 +1,328 @@
+"""Annotators: how reliable each one is and how sure that is, alarms with their evidence, suspend and reinstate."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, parts, session, wording
+from dashboard.parts import Action, Tile
+
+Json = dict[str, Any]
+CHARTED = 30  # rows that a chart of intervals holds and stays readable
+FIRST = """curl {server}/v1/annotators -H "Authorization: Bearer $PREFLOOP_KEY" -H "Content-Type: application/json" \\
+  -d '{{"name": "Mei"}}'"""
+MEANING = {
+    "accuracy": "accuracy below the floor, or dropped",
+    "speed": "answers faster than reading allows",
+    "side": "prefers one side of the screen",
+    "pattern": "answers follow a pattern",
+    "gold": "fails questions whose answer is known",
+}
+ORDERS = {
+    "Least reliable": lambda row: (row["accuracy_high"] is None, row["accuracy_high"] or 0.0),
+    "Most judgments": lambda row: (-(row["judgments"] or 0),),
+    "Newest judgment": lambda row: (-(row["last_judgment_at"] or 0),),
+}
+
+
+def name_of(row: Json) -> str:
+    """The person's name where the service tells it, else the opaque id."""
+    return str(row.get("name") or row["annotator"])
+
+
+def alarms_of(row: Json) -> int:
+    """How many alarms; the list of annotators says a number, one annotator's page the alarms themselves."""
+    alerts = row.get("alerts") or 0
+    return len(alerts) if isinstance(alerts, list) else int(alerts)
+
+
+def evidence(found: Json) -> str:
+    """The numbers an alarm rests on, as words."""
+    said = (
+        f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
+        for name, value in found.items()
+    )
+    return ", ".join(said)
+
+
+# ---------------------------------------------------------------- everybody
+
+
+def summary(people: list[Json], online: int) -> None:
+    """The tiles on top."""
+    standing = [row["standing"] for row in people]
+    graded = [row["accuracy"] for row in people if row["accuracy"] is not None and row["standing"] == "active"]
+    middle = pd.Series(graded).median() if graded else None
+    alarmed = sum(alarms_of(row) > 0 for row in people)
+    parts.tiles(
+        [
+            Tile(label="Annotators", value=wording.count(len(people)), note=f"{online} online now"),
+            Tile(label="Active", value=wording.count(standing.count("active"))),
+            Tile(label="Weighted down", value=wording.count(standing.count("weighted")), note="count less for now"),
+            Tile(label="Suspended", value=wording.count(standing.count("suspended")), note="get no tasks"),
+            Tile(label="With alarms", value=wording.count(alarmed), warn=alarmed > 0),
+            Tile(label="Median accuracy", value=wording.percent(middle), note="of the active"),
+        ]
+    )
+
+
+def intervals(people: list[Json]) -> None:
+    """Dots and intervals of those at the top of the chosen order."""
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    with left:
+        parts.title("Reliability", "estimate and 95% interval; the dashed line is guessing")
+    with right:
+        order = st.selectbox("Order", list(ORDERS), key="order", label_visibility="collapsed")
+    graded = [row for row in people if row["accuracy"] is not None]
+    shown = [row | {"name": name_of(row)} for row in sorted(graded, key=ORDERS[order])[:CHARTED]]
+    if not shown:
+        st.caption(
+            "Nobody has judged yet; an interval appears with the first judgment that others can be compared with."
+        )
+        return
+    columns = ["name", "standing", "accuracy", "accuracy_low", "accuracy_high", "judgments"]
+    parts.chart(pd.DataFrame(shown)[columns], charts.reliability(session.colours(), len(shown)), key="reliability")
+    if len(graded) > CHARTED:
+        st.caption(f"{CHARTED} of {len(graded)}; the table below has everyone.")
+
+
+def table(people: list[Json]) -> None:
+    """Everyone, sortable by a click on a column; a row opens that annotator."""
+    zone = session.zone()
+    frame = pd.DataFrame(
+        {
+            "Annotator": [name_of(row) for row in people],
+            "Standing": [row["standing"] for row in people],
+            "Accuracy": [row["accuracy"] for row in people],
+            "95% interval": [wording.interval(row["accuracy_low"], row["accuracy_high"]) for row in people],
+            "Side bias": [row["side_bias"] for row in people],
+            "Ties": [row["tie_rate"] for row in people],
+            "Judgments": [row["judgments"] for row in people],
+            "Alarms": [alarms_of(row) for row in people],
+            "Last judgment": [wording.moment(row["last_judgment_at"], zone) for row in people],
+        }
+    )
+    config = {
+        "Accuracy": st.column_config.NumberColumn(
+            format="percent", help="How often right where there is a right answer"
+        ),
+        "Side bias": st.column_config.NumberColumn(
+            format="%+.2f", help="Left preferred when unsure: 0 is none, 0.5 always left"
+        ),
+        "Ties": st.column_config.NumberColumn(format="percent", help="Share of judgments that say tie"),
+        "Last judgment": st.column_config.DatetimeColumn(format="distance"),
+    }
+    chosen = st.dataframe(
+        frame,
+        column_config=config,
+        hide_index=True,
+        on_select=open_selected,
+        selection_mode="single-row",
+        key="people",
+        height=parts.rows_high(len(people), 420),
+    )
+    st.session_state["people-shown"] = [row["annotator"] for row in people]
+    del chosen
+
+
+def open_selected() -> None:
+    """A row was clicked (or left): remember whose."""
+    rows = st.session_state["people"]["selection"]["rows"]
+    shown = st.session_state.get("people-shown", [])
+    st.session_state["annotator"] = shown[rows[0]] if rows and rows[0] < len(shown) else ""
+
+
+@st.fragment(run_every="5s")
+def everybody() -> None:
+    """All annotators, anew every five seconds."""
+    watched = session.watch_all("/v1/annotators", "annotators", "annotator")
+    parts.head("Annotators", "Who judges, how reliable they are, and how sure that is.", watched)
+    if not parts.seen(watched, "annotators"):
+        return
+    people = watched.value
+    if not people:
+        parts.empty(
+            "No annotators yet.",
+            "Make one with a lead's key. The answer holds a personal link that opens the annotator page, signed in.",
+            FIRST.format(server=session.server()),
+        )
+        return
+    live = session.watch("/v1/live").value or {}
+    summary(people, live.get("annotators", {}).get("online", 0))
+    left, right = st.columns([1.15, 1], gap="large")
+    with left:
+        intervals(people)
+    with right:
+        alarms({row["annotator"]: name_of(row) for row in people})
+    parts.title("Everyone", "a row opens the annotator below")
+    table(people)
+
+
+def alarms(names: dict[str, str]) -> None:
+    """The newest alarms with their evidence."""
+    parts.title("Alarms", "newest first")
+    watched = session.watch("/v1/alerts", limit=50)
+    if not parts.seen(watched, "alarms"):
+        return
+    found = sorted(watched.value["alerts"], key=lambda alert: -alert["at"])[:6]
+    if not found:
+        st.caption("None. An alarm says which assumption about an annotator broke, and since when.")
+        return
+    parts.listing(
+        [(f"{names.get(a['annotator'], a['annotator'])}: {MEANING[a['hypothesis']]}", told(a)) for a in found]
+    )
+
+
+def told(alert: Json) -> str:
+    """One alarm's evidence, bound and times."""
+    bound = (
+        f"false alarms held below {wording.percent(alert['false_alarm_rate'], 1)}" if alert["false_alarm_rate"] else ""
+    )
+    since = f"since about {wording.clock(alert['since'], session.zone())}" if alert["since"] else ""
+    raised = f"raised {wording.ago(alert['at'], session.now())}"
+    enforced = "" if alert["enforced"] else "reported only"
+    return " · ".join(filter(None, [evidence(alert["evidence"]), since, raised, bound, enforced]))
+
+
+# ---------------------------------------------------------------- one annotator
+
+
+def heading(one: Json) -> None:
+    """Name, standing, and what can be done."""
+    tone = {"active": "", "weighted": "quiet", "suspended": "warn"}[one["standing"]]
+    words, buttons = st.columns([3, 1], vertical_alignment="center")
+    words.html(f'<h2 class="pf-title">{escape(name_of(one))} {parts.badge(one["standing"], tone)}</h2>')
+    with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+        actions(one)
+    if one["standing"] != "active":
+        since = wording.clock(one["since"], session.zone())
+        reason = one["reason"] or "no reason given"
+        st.caption(
+            f"{one['standing'].capitalize()} since {since} by {one['by'] or 'unknown'}: {reason}".replace("$", "\\$")
+        )
+
+
+def actions(one: Json) -> None:
+    """Suspend, or reinstate."""
+    name, path = name_of(one).replace("$", "\\$"), f"/v1/annotators/{one['annotator']}"
+    if one["standing"] != "suspended":
+        explained = (
+            f"**{name}** gets no more tasks from now on and sees your reason. "
+            "Their judgments so far stay; you can reinstate them at any time."
+        )
+        parts.offer(
+            Action(
+                name="suspend",
+                label="Suspend",
+                path=f"{path}/suspend",
+                explained=explained,
+                body={},
+                done=f"{name} is suspended",
+                icon=":material/block:",
+            ),
+            key="suspend",
+        )
+    if one["standing"] != "active":
+        parts.offer(
+            Action(
+                name="reinstate",
+                label="Reinstate",
+                path=f"{path}/reinstate",
+                body={},
+                done=f"{name} judges again",
+                explained=f"**{name}** gets tasks again at once, and their judgments count in full.",
+                icon=":material/undo:",
+            ),
+            key="reinstate",
+        )
+
+
+def known(one: Json) -> None:
+    """What is known of the annotator."""
+    bias = (
+        "none known" if one["side_bias"] is None else f"{wording.signed(one['side_bias'])} (0 none, +0.5 always left)"
+    )
+    last = f"{wording.ago(one['last_judgment_at'], session.now())}, {wording.clock(one['last_judgment_at'], session.zone())}"
+    parts.facts(
+        [
+            (
+                "Accuracy",
+                f"{wording.percent(one['accuracy'])}, 95% interval "
+                f"{wording.interval(one['accuracy_low'], one['accuracy_high'])}",
+            ),
+            ("Side bias", bias),
+            ("Says tie", wording.percent(one["tie_rate"])),
+            (
+                "Judgments",
+                f"{wording.count(one['judgments'])}, {wording.count(one['evidence'])} of them weigh in the estimate",
+            ),
+            ("Weight", f"{one['standing_weight']:g} of 1"),
+            ("Last judgment", last if one["last_judgment_at"] else "never"),
+            ("Id in the log", one["annotator"]),
+        ]
+    )
+
+
+def past(one: Json) -> None:
+    """Alarms and changes of standing, the newest first."""
+    parts.title("History", "alarms and standing")
+    zone = session.zone()
+    lines = [(a["at"], MEANING[a["hypothesis"]].capitalize(), told(a)) for a in one["alerts"]]
+    lines += [
+        (h["at"], f"{h['standing'].capitalize()} by {h['by']}", f"{h['reason']} · {wording.clock(h['at'], zone)}")
+        for h in one["history"]
+    ]
+    if lines:
+        parts.listing([line[1:] for line in sorted(lines, reverse=True)[:12]])
+    else:
+        st.caption("Nothing but judgments so far.")
+
+
+def recent(one: Json) -> None:
+    """The newest judgments, with what the others made of them."""
+    parts.title("Recent judgments", "agreement: how likely the choice is, given everyone else's judgments")
+    if not one["recent"]:
+        st.caption("None yet.")
+        return
+    rows = one["recent"]
+    frame = pd.DataFrame(
+        {
+            "When": [wording.moment(row["answered_at"], session.zone()) for row in rows],
+            "Choice": [row["choice"] for row in rows],
+            "Agreement": [row["agreement"] for row in rows],
+            "Weight": [row["weight"] for row in rows],
+            "Failed checks": [", ".join(c["name"] for c in row["checks"] or [] if not c["passed"]) for row in rows],
+            "Task": [row["task"] for row in rows],
+        }
+    )
+    config = {
+        "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss"),
+        "Agreement": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+        "Weight": st.column_config.NumberColumn(format="%.2f", help="In the consensus; 0 keeps it out"),
+    }
+    st.dataframe(frame, column_config=config, hide_index=True, height=parts.rows_high(len(rows), 330), key="recent")
+
+
+def detail(annotator: str) -> None:
+    """One annotator. Not refreshed by itself, so that nothing moves while a lead decides."""
+    watched = session.watch(f"/v1/annotators/{annotator}")
+    if not parts.seen(watched, "this annotator"):
+        return
+    one = watched.value
+    st.divider()
+    heading(one)
+    left, right = st.columns([1, 1.25], gap="large")
+    with left:
+        known(one)
+        past(one)
+    with right:
+        recent(one)
+
+
+everybody()
+if opened := st.session_state.get("annotator"):
+    detail(opened)

@@ -1,0 +1,215 @@
+"""Data: the batches that preferences are cut into, what is in them, and cutting one now."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import parts, session, wording
+from dashboard.parts import Action, Tile
+
+Json = dict[str, Any]
+PREVIEW = 20  # dataset rows
+MEMBERS = 200  # shown of a batch's list
+
+
+def cut_one(campaigns: list[str]) -> None:
+    """A campaign and the button that cuts its batch."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        campaign = st.selectbox("Campaign", campaigns, key="cut-campaign", width=220)
+        explained = (
+            f"All preferences of **{campaign}** that are in no batch yet become one dataset now, without waiting for the "
+            "campaign's size or age. A trainer may start on it at once."
+        )
+        parts.offer(
+            Action(
+                name="cut",
+                label="Cut a batch now",
+                path="/v1/batches",
+                body={"campaign": campaign},
+                reason=False,
+                explained=explained,
+                done="A batch was cut",
+                icon=":material/content_cut:",
+            ),
+            key="cut",
+        )
+
+
+def table(batches: list[Json]) -> str:
+    """All batches; returns the chosen one, or the newest."""
+    frame = pd.DataFrame(
+        {
+            "Batch": [row["batch"] for row in batches],
+            "Campaign": [row["campaign"] for row in batches],
+            "Training pairs": [row["size"] for row in batches],
+            "Held out": [row["holdout_size"] for row in batches],
+            "Why it was cut": [row["reason"] for row in batches],
+            "Cut at": [wording.moment(row["at"], session.zone()) for row in batches],
+        }
+    )
+    config = {"Cut at": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss")}
+    chosen = st.dataframe(
+        frame,
+        column_config=config,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default=parts.FIRST_ROW,
+        key="batches",
+        height=parts.rows_high(len(batches), 300),
+    )
+    rows = chosen["selection"]["rows"]
+    return str(batches[rows[0] if rows and rows[0] < len(batches) else 0]["batch"])
+
+
+def words(messages: Any) -> str:
+    """Chat messages as plain text."""
+    if isinstance(messages, str):
+        return messages
+    return "\n\n".join(str(message["content"]) for message in messages)
+
+
+def pair(row: Json) -> str:
+    """One pair as HTML, every word of it escaped: responses are a model's words, never markup here."""
+    sides = "".join(
+        f'<div class="r {side}"><small>{side}</small><pre>{escape(words(row[side]))}</pre></div>'
+        for side in ("chosen", "rejected")
+    )
+    return f'<div class="pf-pair"><div class="q"><small>prompt</small><pre>{escape(words(row["prompt"]))}</pre></div>{sides}</div>'
+
+
+def preview(batch: str) -> None:
+    """The first rows of the dataset, one of them in full."""
+    parts.title("Dataset", f"its first rows, as the trainer reads them; all of them: GET /v1/datasets/{batch}")
+    watched = session.watch_lines(f"/v1/datasets/{batch}", PREVIEW)
+    if not parts.seen(watched, "datasets"):
+        return
+    rows = watched.value
+    if not rows:
+        st.caption("Nothing to train on is in it: every preference was withdrawn, gold, or held out.")
+        return
+    frame = pd.DataFrame(
+        {
+            "Prompt": [words(row["prompt"]) for row in rows],
+            "Probability": [row["probability"] for row in rows],
+            "Verdict": [row["verdict"] for row in rows],
+            "Split": [row["split"] for row in rows],
+            "Judgments": [len(row["judgments"]) for row in rows],
+            "Task": [row["task"] for row in rows],
+        }
+    )
+    config = {
+        "Prompt": st.column_config.TextColumn(width="large"),
+        "Probability": st.column_config.ProgressColumn(
+            format="percent", min_value=0, max_value=1, help="That people prefer the chosen one"
+        ),
+    }
+    chosen = st.dataframe(
+        frame,
+        column_config=config,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default=parts.FIRST_ROW,
+        key=f"rows-{batch}",
+        height=parts.rows_high(len(rows), 260),
+    )
+    picked = chosen["selection"]["rows"]
+    st.html(pair(rows[picked[0] if picked else 0]))
+
+
+def members(one: Json) -> None:
+    """Which preferences, at which revision."""
+    definition = one.get("definition") or one
+    held = {tuple(member) for member in definition.get("holdout", [])}
+    pairs = [tuple(member) for member in definition.get("members", [])]
+    every = pairs + [member for member in held if member not in set(pairs)]
+    with st.expander(f"Members: {wording.count(len(every))} preferences by task and revision"):
+        frame = pd.DataFrame(
+            [
+                {"Task": task, "Revision": revision, "Held out": (task, revision) in held}
+                for task, revision in every[:MEMBERS]
+            ]
+        )
+        st.dataframe(frame, hide_index=True, height=260)
+        if len(every) > MEMBERS:
+            st.caption(f"The first {MEMBERS}; all of them: GET /v1/batches/{one['batch']}")
+
+
+def detail(batch: str) -> None:
+    """One batch."""
+    watched = session.watch(f"/v1/batches/{batch}")
+    if not parts.seen(watched, "this batch"):
+        return
+    one = watched.value
+    parts.title(f"Batch {batch}")
+    offsets = (one.get("definition") or one).get("offsets", {})
+    parts.facts(
+        [
+            ("Pairs", f"{wording.count(one['size'])} to train on, {wording.count(one['holdout_size'])} held out"),
+            (
+                "Cut",
+                f"{wording.clock(one['at'], session.zone())}, {wording.ago(one['at'], session.now())}: {one['reason']}",
+            ),
+            ("Seen up to", ", ".join(f"{topic} {offset:,}" for topic, offset in offsets.items()) or "not recorded"),
+        ]
+    )
+    members(one)
+    preview(batch)
+
+
+def summary(batches: list[Json], preferences: int | None) -> None:
+    """The tiles on top."""
+    pairs = sum(row["size"] for row in batches)
+    newest = wording.ago(max((row["at"] for row in batches), default=0), session.now())
+    parts.tiles(
+        [
+            Tile(label="Preferences", value=wording.count(preferences), note="that hold now"),
+            Tile(label="Batches", value=wording.count(len(batches)), note=f"newest {newest}" if batches else ""),
+            Tile(label="Training pairs", value=wording.count(pairs), note="in all batches"),
+            Tile(
+                label="Held out",
+                value=wording.count(sum(row["holdout_size"] for row in batches)),
+                note="never trained on",
+            ),
+        ]
+    )
+
+
+@st.fragment(run_every="5s")
+def live() -> None:
+    """The head and the tiles, anew every five seconds."""
+    batches, now = session.watch("/v1/batches"), session.watch("/v1/live")
+    parts.head(
+        "Data", "Preferences become datasets: cut once, never changed, each pair traceable to its judgments.", batches
+    )
+    if batches.value is not None:
+        summary(batches.value["batches"], (now.value or {}).get("preferences"))
+
+
+def page() -> None:
+    """The chosen batch holds still while it is read; the list is that of the last visit or action."""
+    live()
+    watched = session.watch("/v1/batches")
+    if not parts.seen(watched, "batches"):
+        return
+    campaigns = [row["name"] for row in (session.watch("/v1/campaigns").value or {}).get("campaigns", [])]
+    cut_one(campaigns or ["default"])
+    batches = watched.value["batches"]
+    if batches:
+        detail(table(batches))
+    else:
+        parts.empty(
+            "No batch yet.",
+            "A batch is cut when a campaign has enough preferences, or the oldest is old enough (batch_size and "
+            "batch_max_age_s of its training settings). With a few preferences at hand you can cut one above, or:",
+            f'curl {session.server()}/v1/batches -H "Authorization: Bearer $PREFLOOP_KEY" '
+            '-H "Content-Type: application/json" -d \'{"campaign": "default"}\'',
+        )
+
+
+page()

@@ -1,0 +1,317 @@
+"""Models: runs as they train, what the gate decided and why, promotion, rollback, lineage."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, parts, session, wording
+from dashboard.parts import Action, Tile
+from streams.quality.intervals import wilson
+
+Json = dict[str, Any]
+RUNNING = ("requested", "claimed", "progress")
+CURVES = 4  # charts of a run, at most
+
+
+# ---------------------------------------------------------------- runs
+
+
+def progress(run: Json) -> None:
+    """One run under way: stage, step, how it goes."""
+    step, steps = run["step"] or 0, run["steps"] or 0
+    waiting = run["status"] == "requested"
+    stage = "waiting for a trainer" if waiting else (run["stage"] or "starting").replace("_", " ")
+    numbers = ", ".join(f"{name} {value:.3g}" for name, value in list((run["metrics"] or {}).items())[:4])
+    st.progress(
+        min(1.0, step / steps) if steps else 0.0,
+        text=f"**{run['run']}** · {run['campaign']} · {stage} · step {step:,} of {steps:,}"
+        if steps
+        else f"**{run['run']}** · {stage}",
+    )
+    heard = f"last heard of {wording.ago(run['updated_at'], session.now())}"
+    st.caption(" · ".join(filter(None, [f"trainer {run['trainer']}" if run["trainer"] else "", numbers, heard])))
+
+
+def curves(run: Json) -> None:
+    """The run's metrics by step."""
+    watched = session.watch(f"/v1/runs/{run['run']}")
+    rows = pd.DataFrame(
+        [
+            {"metric": metric, "stage": point["stage"].replace("_", " "), "step": point["step"], "value": value}
+            for point in (watched.value or {}).get("curves", [])
+            for metric, value in point["metrics"].items()
+        ]
+    )
+    if rows.empty:
+        st.caption("Curves appear with the first steps.")
+        return
+    names = sorted(rows["metric"].unique(), key=importance)[:CURVES]
+    for start in range(0, len(names), 2):
+        for column, metric in zip(st.columns(2, gap="large"), names[start : start + 2], strict=False):
+            with column:
+                chosen = rows[rows["metric"] == metric][["stage", "step", "value"]]
+                parts.chart(chosen, charts.curve(session.colours(), metric), key=f"curve-{run['run']}-{metric}")
+
+
+def importance(metric: str) -> tuple[int, str]:
+    """Loss first, then what is said of rewards and accuracy, then the rest by name."""
+    order = ("loss", "accurac", "margin", "kl")
+    return next((n for n, word in enumerate(order) if word in metric.lower()), len(order)), metric
+
+
+def label(run: Json) -> str:
+    """A run in one line."""
+    return f"{run['run']} · {run['campaign']} · {run['status']} · {wording.ago(run['updated_at'], session.now())}"
+
+
+def trained(runs: list[Json]) -> None:
+    """Runs under way, and the curves of the one that is chosen."""
+    parts.title("Runs", "a batch becomes a reward model and a policy")
+    if not runs:
+        parts.empty(
+            "No run yet.",
+            "A run is requested when a batch is cut and the campaign names a base_model; a trainer then claims it. "
+            "To train here and now on the newest batch:",
+            "prefloop train",
+        )
+        return
+    for run in runs:
+        if run["status"] in RUNNING:
+            progress(run)
+    by_id = {run["run"]: run for run in runs}
+    chosen = st.selectbox("Curves of", list(by_id), format_func=lambda name: label(by_id[name]), key="run", width=460)
+    if by_id[chosen]["error"]:
+        st.html(f'<div class="pf-away"><b>This run failed.</b> {escape(by_id[chosen]["error"])}</div>')
+    curves(by_id[chosen])
+
+
+# ---------------------------------------------------------------- models
+
+
+def table(models: list[Json]) -> str:
+    """All models; returns the chosen one, or the newest."""
+    holdout = [(row["report"] or {}).get("holdout") or {} for row in models]
+    frame = pd.DataFrame(
+        {
+            "Model": [row["model"] for row in models],
+            "Status": [row["status"] for row in models],
+            "Campaign": [row["campaign"] for row in models],
+            "Held-out accuracy": [round(h["new_correct"] / h["pairs"], 3) if h.get("pairs") else None for h in holdout],
+            "Champion then": [
+                round(h["champion_correct"] / h["pairs"], 3) if h.get("pairs") else None for h in holdout
+            ],
+            "KL, nats": [(row["report"] or {}).get("kl") for row in models],
+            "From batch": [row["batch"] for row in models],
+            "Made": [wording.moment(row["at"], session.zone()) for row in models],
+        }
+    )
+    config = {
+        "Held-out accuracy": st.column_config.NumberColumn(
+            format="percent", help="Of pairs never trained on, ranked as people did"
+        ),
+        "Champion then": st.column_config.NumberColumn(
+            format="percent", help="The champion at that time, on the same pairs"
+        ),
+        "KL, nats": st.column_config.NumberColumn(format="%.2f", help="A response, to the reference model"),
+        "Made": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss"),
+    }
+    chosen = st.dataframe(
+        frame,
+        column_config=config,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default=parts.FIRST_ROW,
+        key="models",
+        height=parts.rows_high(len(models), 260),
+    )
+    rows = chosen["selection"]["rows"]
+    return str(models[rows[0] if rows and rows[0] < len(models) else 0]["model"])
+
+
+def shares(report: Json) -> list[Json]:
+    """The report's shares with their 95% intervals, new model and champion."""
+    holdout, refusal = report.get("holdout") or {}, report.get("over_refusal") or {}
+    counted = [
+        ("held-out accuracy, this model", holdout.get("new_correct"), holdout.get("pairs")),
+        ("held-out accuracy, champion", holdout.get("champion_correct"), holdout.get("pairs")),
+        ("safe prompts refused, this model", refusal.get("new_refused_safe"), refusal.get("safe_prompts")),
+        ("safe prompts refused, champion", refusal.get("champion_refused_safe"), refusal.get("safe_prompts")),
+    ]
+    rows = []
+    for name, hits, n in counted:
+        if n:
+            low, high = wilson((hits or 0) / n, n)
+            rows.append({"name": name, "share": (hits or 0) / n, "low": low, "high": high, "n": n})
+    return rows
+
+
+def examined(report: Json) -> None:
+    """The evaluation report."""
+    parts.title("Evaluation", "shares with their 95% intervals")
+    if rows := shares(report):
+        spec = charts.share_intervals(session.colours(), len(rows), "share, with its 95% interval")
+        parts.chart(pd.DataFrame(rows), spec, key="shares")
+    reward = report.get("reward_model")
+    kl, seconds = report.get("kl"), report.get("seconds") or 0
+    parts.facts(
+        [
+            (
+                "Trained on",
+                f"{wording.count(report.get('train_pairs') or 0)} pairs in {wording.span(seconds * 1000)}; "
+                f"{wording.count(report.get('skipped_pairs') or 0)} skipped",
+            ),
+            ("KL", "not measured" if kl is None else f"{kl:.2f} nats a response to the reference model"),
+            (
+                "Reward model",
+                "none"
+                if not reward
+                else f"{wording.percent(reward.get('accuracy'))} right on {reward.get('pairs')} held-out pairs, calibration error "
+                f"{reward.get('calibration_error') or 0:.3f}, length correlation {wording.signed(reward.get('length_correlation') or 0)}",
+            ),
+        ]
+    )
+
+
+def decided(one: Json) -> None:
+    """The gate's decision, with its reasons."""
+    decision = one.get("decision")
+    parts.title("Gate")
+    if not decision:
+        st.caption("Not decided yet.")
+        return
+    tone = "warn" if decision["decision"] == "rejected" else ""
+    by = f"a person decided ({decision['by']})" if decision.get("override") else f"by {decision['by']}"
+    when = f"{wording.clock(decision['at'], session.zone())}, {wording.ago(decision['at'], session.now())}"
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in decision["reasons"] or ["no reasons recorded"])
+    st.html(
+        f'<div class="pf-panel">{parts.badge(decision["decision"].replace("_", " "), tone)} '
+        f'<span class="pf-who">{escape(by)}, {escape(when)}</span>'
+        f'<ul class="pf-list" style="margin-top:.7rem">{reasons}</ul></div>'
+    )
+
+
+def lineage(model: str) -> None:
+    """What made this model."""
+    parts.title("Lineage", f"everything that made it: GET /v1/models/{model}/lineage")
+    watched = session.watch(f"/v1/models/{model}/lineage")
+    if not parts.seen(watched, "lineage"):
+        return
+    found = watched.value
+    steps = [("Run", str(found["run"])), ("Batch", str(found["batch"]))]
+    steps += [(name.capitalize(), told(found[name])) for name in ("preferences", "judgments", "annotators", "outputs")]
+    parts.facts(steps)
+
+
+def told(found: Any) -> str:
+    """A count with a few ids; lineage answers with a list of ids, or with count and ids."""
+    if isinstance(found, int):
+        return wording.count(found)
+    ids = found.get("ids", []) if isinstance(found, dict) else found
+    number = found.get("count", len(ids)) if isinstance(found, dict) else len(ids)
+    few = ", ".join(str(identity) for identity in ids[:3])
+    return f"{wording.count(number)}" + (f" ({few}{', …' if number > 3 else ''})" if few else "")
+
+
+def actions(one: Json) -> None:
+    """Promote this one, or go back to the champion before."""
+    model, campaign = one["model"], one["campaign"]
+    promote = (
+        f"**{model}** becomes the champion of **{campaign}** at once, against or without the gate's decision. "
+        "The gate's reasons stay on record, and yours beside them."
+    )
+    rollback = f"The champion of **{campaign}** before the present one serves again at once."
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        parts.offer(
+            Action(
+                name="promote",
+                label="Promote",
+                path=f"/v1/models/{model}/promote",
+                explained=promote,
+                body={},
+                done=f"{model} is the champion",
+                icon=":material/publish:",
+            ),
+            key="promote",
+            disabled="It is the champion." if one["status"] == "champion" else "",
+        )
+        parts.offer(
+            Action(
+                name="rollback",
+                label="Roll back",
+                path=f"/v1/campaigns/{campaign}/rollback",
+                explained=rollback,
+                body={},
+                done=f"{campaign} is back at the champion before",
+                icon=":material/history:",
+            ),
+            key="rollback",
+        )
+
+
+def detail(model: str) -> None:
+    """One model."""
+    watched = session.watch(f"/v1/models/{model}")
+    if not parts.seen(watched, "this model"):
+        return
+    one = watched.value
+    tone = {"champion": "", "rejected": "warn"}.get(one["status"], "quiet")
+    words, buttons = st.columns([2, 1], vertical_alignment="center")
+    words.html(f'<h2 class="pf-title">Model {escape(model)} {parts.badge(one["status"], tone)}</h2>')
+    with buttons:
+        actions(one)
+    left, right = st.columns([1.2, 1], gap="large")
+    with left:
+        examined(one["report"] or {})
+    with right:
+        decided(one)
+        lineage(model)
+        st.caption(f"Files at {one['uri']}")
+
+
+def summary(runs: list[Json], models: list[Json], live: Json) -> None:
+    """The tiles on top."""
+    status = [row["status"] for row in models]
+    under_way = sum(run["status"] in RUNNING for run in runs)
+    champions = live.get("champion", {})
+    first = next(iter(sorted(champions.items())), None)
+    parts.tiles(
+        [
+            Tile(
+                label="Champion",
+                value=first[1] if first else "none yet",
+                note=f"serves {first[0]}" + (f", and {len(champions) - 1} more" if len(champions) > 1 else "")
+                if first
+                else "",
+            ),
+            Tile(label="Runs", value=wording.count(len(runs)), note=f"{under_way} under way"),
+            Tile(label="Models", value=wording.count(len(models))),
+            Tile(label="Rejected at the gate", value=wording.count(status.count("rejected"))),
+        ]
+    )
+
+
+@st.fragment(run_every="3s")
+def live() -> None:
+    """Head, tiles and runs, anew every three seconds."""
+    runs, models = session.watch("/v1/runs"), session.watch("/v1/models")
+    parts.head("Models", "Runs as they train, what the gate decided and why, and who serves.", runs, models)
+    if not parts.seen(runs, "runs"):
+        return
+    found = sorted(runs.value["runs"], key=lambda run: -(run["updated_at"] or 0))
+    summary(found, (models.value or {}).get("models", []), session.watch("/v1/live").value or {})
+    trained(found)
+
+
+live()
+shown = session.watch("/v1/models")
+if shown.value is not None:
+    parts.title("Models", "a row opens the model below")
+    if shown.value["models"]:
+        detail(table(shown.value["models"]))
+    else:
+        st.caption("None yet: a finished run brings one, and the gate examines it.")

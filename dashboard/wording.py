@@ -1,0 +1,73 @@
+"""How numbers, times and intervals read on the pages: always with their unit, never with false digits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+
+MINUS, DASH = "\u2212", "\u2013"
+
+
+def count(number: float | None) -> str:
+    """12,345; 123 k; 1.2 M."""
+    if number is None:
+        return DASH
+    if abs(number) < 100_000:
+        return f"{number:,.0f}"
+    return f"{number / 1e3:,.0f} k" if abs(number) < 999_500 else f"{number / 1e6:,.1f} M"
+
+
+def rate(per_second: float) -> str:
+    """Events a second, or a minute where that says more; a dash where nothing moves."""
+    if per_second <= 0:
+        return DASH
+    if per_second < 0.095:
+        return f"{per_second * 60:.1f}/min"
+    return f"{per_second:.1f}/s" if per_second < 99.5 else f"{count(per_second)}/s"
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """0.914 as 91%."""
+    return DASH if share is None else f"{share * 100:.{digits}f}%"
+
+
+def signed(number: float, digits: int = 2) -> str:
+    """With its sign, and a true minus."""
+    return f"{number:+.{digits}f}".replace("-", MINUS)
+
+
+def interval(low: float | None, high: float | None, digits: int = 0) -> str:
+    """88–97%."""
+    if low is None or high is None:
+        return DASH
+    return f"{low * 100:.{digits}f}{DASH}{high * 100:.{digits}f}%"
+
+
+def span(milliseconds: float) -> str:
+    """A length of time in its two largest units: 8 s, 3 min, 2 h 5 min, 4 d 1 h."""
+    seconds = max(0, round(milliseconds / 1000))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+
+
+def ago(at: int | None, now: int) -> str:
+    """How long ago, for a time in ms; 0 and None are never."""
+    if not at:
+        return "never"
+    return "just now" if now - at < 3_000 else f"{span(now - at)} ago"
+
+
+def moment(at: int | None, zone: tzinfo | None = None) -> datetime | None:
+    """A time in ms in the viewer's zone (UTC where it is not known)."""
+    return datetime.fromtimestamp(at / 1000, zone or UTC) if at else None
+
+
+def clock(at: int | None, zone: tzinfo | None = None) -> str:
+    """21 Nov 09:35:41."""
+    found = moment(at, zone)
+    return f"{found.day} {found:%b %H:%M:%S}" if found else DASH
