@@ -394,7 +394,7 @@ class TaskUpdate(Event, frozen=True, kw_only=True):
 
     task: str
     status: TaskStatus
-    slots_wanted: int  # slots in all, those of judgments that do not count any more included; adjudication not
+    slots_wanted: int  # slots in all; one filled by a judgment of weight 0 is added, adjudication is not counted
     judgments: int  # counted so far
     vetoed: bool = False
 

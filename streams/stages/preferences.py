@@ -170,7 +170,7 @@ def decide(task: Task, votes: tuple[Vote, ...], withdrawn: tuple[str, ...], coun
     belief = posterior(counted)
     ids = tuple(vote.judgment for vote in counted)
     n = len(counted)
-    lost = sum(not vote.late and vote.role != "adjudicator" for vote in votes) - n  # slots filled in vain
+    lost = sum(fills_in_vain(vote) and vote.judgment not in withdrawn for vote in votes)
     word = next((v for v in reversed(votes) if v.role == "adjudicator" and v.judgment not in withdrawn), None)
     if word is not None:
         return Decision(
@@ -198,6 +198,11 @@ def decide(task: Task, votes: tuple[Vote, ...], withdrawn: tuple[str, ...], coun
         reached=reached,
         judgments=ids,
     )
+
+
+def fills_in_vain(vote: Vote) -> bool:
+    """Whether the vote has a slot and no weight: its annotator was suspended while at it."""
+    return vote.weight == 0 and not vote.late and vote.role != "adjudicator"
 
 
 def standing_of(task: Task, n: int, probability: float) -> tuple[TaskStatus, int, Reached | None]:

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from streams.events import Agreement, Alert, Assessment, Choice, Event, Judgment, Standing
+from streams.quality.alarms import LEVELS
+from streams.stages import assessments
+from streams.stages.assessments import MEMORY, State, step
+
+SURE_A, SURE_B = (0.97, 0.02, 0.01), (0.02, 0.97, 0.01)
+
+
+def judgment(n: int, choice: Choice = "a", **fields: Any) -> Judgment:
+    revision = fields.get("revision", 1)
+    fields = {"swapped": n % 3 == 0, **fields}
+    return Judgment(
+        id=f"j{n}.{revision}", judgment=f"j{n}.{revision}", task=f"t{n}", annotator="w", choice=choice, **fields
+    )
+
+
+def agreement(n: int, choice: Choice = "a", others: tuple[float, float, float] = SURE_A, **fields: Any) -> Agreement:
+    name = fields.pop("id", f"g{n}")
+    return Agreement(
+        id=name,
+        judgment=f"j{n}.1",
+        task=f"t{n}",
+        annotator="w",
+        choice=choice,
+        swapped=False,
+        probability=0.5,
+        others=others,
+        others_count=2,
+        **fields,
+    )
+
+
+def run(events: list[Event], state: State | None = None) -> tuple[State, list[Event]]:
+    said: list[Event] = []
+    for event in events:
+        state, outputs = step(state, event)
+        said += outputs
+    assert state is not None
+    return state, said
+
+
+def only(kind: type[Event], events: list[Event]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def accuracy_after(events: list[Event]) -> float:
+    """What the next judgment would be scored with."""
+    assessment = only(Assessment, run([*events, judgment(999)])[1])[-1]
+    assert isinstance(assessment, Assessment)
+    return assessment.reliability.accuracy
+
+
+def test_a_judgment_is_scored_with_what_was_known_before_it() -> None:
+    _, said = run([judgment(n, "b", gold="a") for n in range(3)])
+    scores = [assessment.reliability.accuracy for assessment in only(Assessment, said)]
+    assert scores[0] == 0.75
+    assert scores == sorted(scores, reverse=True)
+    assert [assessment.reliability.judgments for assessment in only(Assessment, said)] == [0, 1, 2]
+
+
+def test_the_assessment_carries_the_judgment() -> None:
+    event = judgment(1, "b", gold="a", flags=("critical",), answered_at=9, role="adjudicator", late=True, campaign="c")
+    (said,) = run([event])[1]
+    assert isinstance(said, Assessment)
+    assert (said.judgment, said.task, said.choice, said.swapped) == ("j1.1", "t1", "b", False)
+    assert (said.flags, said.role, said.late, said.gold, said.answered_at) == (
+        ("critical",),
+        "adjudicator",
+        True,
+        "a",
+        9,
+    )
+    assert (said.campaign, said.actor, said.weight) == ("c", "stage:assessments", 1.0)
+    assert [(check.name, check.passed) for check in said.checks] == [("gold", False)]
+
+
+def test_the_same_judgment_twice_changes_nothing() -> None:
+    events: list[Event] = [judgment(n, gold="a") for n in range(5)]
+    once, _ = run(events)
+    twice, said = run([*events, *events])
+    assert twice == once
+    assert len(said) == 5
+
+
+def test_a_revision_takes_the_place_of_the_former() -> None:
+    wrong, right = judgment(1, "b", gold="a"), judgment(1, "a", gold="a", revision=2)
+    revised, said = run([wrong, right])
+    plain, _ = run([judgment(1, "a", gold="a")])
+    assert revised.counts == plain.counts
+    assert revised.judgments == 1
+    assert [assessment.revision for assessment in only(Assessment, said)] == [1, 2]
+    assert run([wrong, right, wrong])[1] == said  # the first comes again: too late
+
+
+def test_a_revision_to_a_tie_moves_the_tie_rate() -> None:
+    revised, _ = run([judgment(1, "a"), judgment(1, "tie", revision=2)])
+    assert (revised.counts.ties, revised.counts.decisive) == (1, 0)
+
+
+def test_an_agreement_teaches_and_says_nothing() -> None:
+    assert run([agreement(n) for n in range(5)])[1] == []
+    assert accuracy_after([agreement(n) for n in range(20)]) > 0.85
+    assert accuracy_after([agreement(n, "b") for n in range(20)]) < 0.4
+
+
+def test_a_revised_agreement_replaces_what_the_former_taught() -> None:
+    revised = run([agreement(1), agreement(1, id="g1.2", others=SURE_B, previous=SURE_A)])[0].counts
+    plain = run([agreement(1, others=SURE_B)])[0].counts
+    assert revised.right == pytest.approx(plain.right)
+    assert revised.wrong_left == pytest.approx(plain.wrong_left)
+
+
+def test_a_withdrawn_agreement_is_forgotten() -> None:
+    counts = run([agreement(1), agreement(1, id="g1.2", previous=SURE_A, withdrawn=True)])[0].counts
+    assert (counts.right, counts.wrong_left, counts.wrong_right) == pytest.approx((0, 0, 0))
+
+
+def test_the_same_agreement_twice_teaches_once() -> None:
+    assert run([agreement(1), agreement(1)])[0] == run([agreement(1)])[0]
+
+
+def test_gold_teaches_once_though_agreements_come_for_it_too() -> None:
+    assert accuracy_after([judgment(1, gold="a"), agreement(1, gold="a")]) == accuracy_after([judgment(1, gold="a")])
+
+
+def alarms(events: list[Event]) -> list[tuple[str, str, bool]]:
+    said = run(events)[1]
+    names = {alert.alert: alert.hypothesis for alert in only(Alert, said)}
+    return [(names[standing.alert], standing.standing, standing.enforced) for standing in only(Standing, said)]
+
+
+HASTY: dict[str, Any] = {"length_a": 500, "length_b": 500, "shown_at": 1000, "answered_at": 2000}
+BAD: dict[str, list[Event]] = {
+    "speed": [judgment(n, "ab"[n * n % 7 % 2], swapped=n % 5 < 2, **HASTY) for n in range(60)],  # type: ignore[arg-type]
+    "side": [judgment(n, "a" if n % 2 else "b", swapped=n % 2 == 0) for n in range(60)],
+    "pattern": [judgment(n, "a" if n % 2 else "b", swapped=False) for n in range(60)],
+    "gold": [judgment(n, "b", swapped=n * n % 7 % 2 == 0, gold="a" if n % 4 else "b") for n in range(60)],
+    "accuracy": [agreement(n, "a" if n % 10 == 0 else "b") for n in range(60)],
+}
+
+
+@pytest.mark.parametrize("hypothesis", BAD)
+def test_every_hypothesis_is_found_and_answered_by_degrees(hypothesis: str) -> None:
+    found = alarms(BAD[hypothesis])
+    if hypothesis == "side":  # the same side all the time is a pattern as well
+        assert {name for name, _, _ in found} <= {"side", "pattern"}
+    else:
+        assert {name for name, _, _ in found} == {hypothesis}
+    assert [standing for _, standing, _ in found] == ["weighted", "suspended"]
+
+
+def test_an_alert_says_why_and_how_sure() -> None:
+    alert, *_ = only(Alert, run(BAD["accuracy"])[1])
+    assert alert.false_alarm_rate == LEVELS[0].rate
+    assert alert.evidence["capital"] >= 1 / LEVELS[0].rate
+    assert alert.judgment.startswith("j")
+    assert alert.enforced
+
+
+def test_the_suspended_weigh_nothing_and_the_weighted_half() -> None:
+    state, said = run(BAD["gold"])
+    assert (state.standing, state.weight) == ("suspended", 0.0)
+    weights = [assessment.weight for assessment in only(Assessment, said)]
+    assert sorted(set(weights)) == [0.0, 0.5, 1.0]
+    assert weights == sorted(weights, reverse=True)
+
+
+def test_haste_costs_weight_at_once() -> None:
+    (said,) = run([judgment(1, **HASTY)])[1]
+    assert isinstance(said, Assessment)
+    assert said.weight == 0.5
+    assert [(check.name, check.passed) for check in said.checks] == [("speed", False)]
+
+
+@pytest.mark.parametrize("hypothesis", ["speed", "side", "pattern", "gold"])
+def test_a_recorded_campaign_reports_and_enforces_nothing(hypothesis: str) -> None:
+    events: list[Event] = [msgspec.structs.replace(event, mode="recorded") for event in BAD[hypothesis]]
+    state, said = run(events)
+    assert only(Alert, said)
+    assert not any(event.enforced for event in [*only(Alert, said), *only(Standing, said)])
+    assert {assessment.weight for assessment in only(Assessment, said)} == {1.0}
+    assert state.standing == "active"
+
+
+def test_what_a_record_showed_is_not_held_against_the_living() -> None:
+    events: list[Event] = [msgspec.structs.replace(event, mode="recorded") for event in BAD["gold"]]
+    state, said = run([*events, judgment(500, "b", gold="a")])
+    assert state.standing == "active"
+    assert only(Assessment, said)[-1].weight == 1.0
+
+
+def by_lead(standing: str, **fields: Any) -> Standing:
+    return Standing(annotator="w", standing=standing, by="key:lead", **{"id": standing, **fields})  # type: ignore[arg-type]
+
+
+def test_a_lead_suspends_and_reinstates() -> None:
+    _, said = run([by_lead("suspended"), judgment(1), by_lead("active"), judgment(2)])
+    assert [assessment.weight for assessment in only(Assessment, said)] == [0.0, 1.0]
+
+
+def test_reinstated_the_tests_start_again() -> None:
+    state, _ = run([*BAD["gold"], by_lead("active")])
+    assert state.standing == "active"
+    assert state.tests == {}
+    again = run([judgment(n, "b", gold="a") for n in range(200, 203)], state)[1]
+    assert only(Alert, again) == []
+
+
+def test_the_stages_own_standing_comes_back_and_changes_nothing() -> None:
+    state, said = run(BAD["gold"])
+    assert run(only(Standing, said), state) == (state, [])
+
+
+def test_an_old_reinstatement_that_comes_again_does_not_restart_the_tests() -> None:
+    state, _ = run([by_lead("active"), *BAD["gold"]])
+    assert run([by_lead("active")], state)[0] == state
+
+
+def test_honest_annotators_are_left_alone() -> None:
+    events: list[Event] = []
+    for n in range(300):
+        hashed = assessments.short(str(n))
+        choice: Choice = "a" if hashed[0] < "8" else "b"
+        gold: Choice = choice if hashed[1] < "e" else ("b" if choice == "a" else "a")
+        events.append(
+            judgment(n, choice, swapped=hashed[2] < "8", gold=gold, length_a=300, shown_at=1000, answered_at=9000)
+        )
+        events.append(agreement(n, choice, SURE_A if gold == "a" else SURE_B))
+    assert alarms(events) == []
+
+
+def test_the_state_stays_small() -> None:
+    events: list[Event] = [event for n in range(5 * MEMORY) for event in (judgment(n, gold="a"), agreement(n))]
+    state, _ = run(events)
+    assert len(msgspec.json.encode(state)) < 4000
