@@ -58,7 +58,7 @@ def common_arguments(config: TrainingConfig, folder: Path, *, device: str, mixed
         "seed": config.seed,
         "data_seed": config.seed,
         "gradient_accumulation_steps": config.gradient_accumulation,
-        "gradient_checkpointing": config.gradient_checkpointing,
+        "activation_checkpointing": config.gradient_checkpointing,  # transformers 5.23 renamed it
         "warmup_steps": config.warmup_ratio,  # transformers 5 reads a value below 1 as a share of the steps
         "lr_scheduler_type": "linear",
         "max_length": config.max_length,

@@ -179,12 +179,9 @@ def _write(folder: Path, train: Sequence[Pair], holdout: Sequence[Pair], manifes
 
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-SOURCES = pa.list_(
-    pa.struct(
-        [("output", pa.string()), ("offset", pa.int64()), ("position", pa.int64())]
-        + [("model", pa.string()), ("model_version", pa.string())]
-    )
-)
+STRING = pa.string()
+SOURCE = [("output", STRING), ("offset", pa.int64()), ("position", pa.int64()), ("model", STRING)]
+SOURCES = pa.list_(pa.struct([*SOURCE, ("model_version", STRING)]))
 SCHEMA = pa.schema(
     [("prompt", MESSAGES), ("chosen", MESSAGES), ("rejected", MESSAGES), ("p", pa.float64())]
     + [(name, pa.float64()) for name in ("probability", "p_a", "p_b", "p_tie", "margin")]

@@ -50,9 +50,7 @@ def evaluate(
     """
     begin = time.monotonic()
     pairs = decided(holdout)
-    prompts = (
-        read_prompts(config.over_refusal_prompts, config.over_refusal_limit) if config.over_refusal_prompts else []
-    )
+    prompts = refusal_prompts(config)
     old_model, tokenizer = _policy(config, champion)
     old = measure(config, old_model, tokenizer, pairs, prompts)
     report("evaluation", 1, len(STEPS), {})
@@ -74,6 +72,13 @@ def evaluate(
         skipped_pairs=skipped_pairs,
         seconds=round(time.monotonic() - begin, 1),
     )
+
+
+def refusal_prompts(config: TrainingConfig) -> list[Prompt]:
+    """The prompts of the configured file; none where none is configured, and then the report counts 0 prompts."""
+    if not config.over_refusal_prompts:
+        return []
+    return read_prompts(config.over_refusal_prompts, config.over_refusal_limit)
 
 
 def _policy(config: TrainingConfig, uri: str) -> tuple[Any, Any]:
