@@ -65,7 +65,7 @@ def serve(settings: Settings, console: Console, *, dashboard: bool = True, train
         children = [dashboard_child(settings)] if dashboard else []
         children += [trainer_child(service)] if trainer else []
         coordinator = Coordinator(service)
-        app = create_app(service, coordinator)
+        app = create_app(service)
         announce(settings, console, first, dashboard=dashboard)
         with Ticking(coordinator), Children(children, settings.data / "logs"):
             uvicorn.run(

@@ -1,0 +1,1 @@
+"""Repeatable comparisons: they print tables with ratios and assert nothing."""

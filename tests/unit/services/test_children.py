@@ -1,0 +1,40 @@
+"""Children: started again when they end, gone when the parent is gone."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from services.children import Child
+
+PARENT = """
+import subprocess, sys
+from services.children import Child
+command = Child(module="http.server", arguments=["0"]).command
+child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+def test_a_child_runs_a_module_with_its_arguments() -> None:
+    child = Child(module="json.tool", arguments=["--help"])
+    with subprocess.Popen(child.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert b"json.tool" in running.stdout.read()
+
+
+def test_a_child_dies_with_a_parent_that_is_killed() -> None:
+    root = Path(__file__).parents[3]
+    parent = subprocess.Popen([sys.executable, "-u", "-c", PARENT], stdout=subprocess.PIPE, cwd=root)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    assert not [process for process in psutil.wait_procs([child], timeout=20)[1] if process.is_running()]
