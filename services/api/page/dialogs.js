@@ -1,0 +1,42 @@
+// The guideline and the list of keys.
+
+import { KEYS, setSingleKeys, singleKeys } from "./keys.js";
+import { element } from "./view.js";
+
+export function prepareDialogs() {
+  element("key-list").append(...KEYS.flatMap(keyEntry));
+  element("single-keys").checked = singleKeys();
+  element("single-keys").addEventListener("change", (event) => setSingleKeys(event.target.checked));
+  closeByItsOwnKey(element("guideline"), "g");
+  closeByItsOwnKey(element("help"), "?");
+}
+
+function keyEntry({ shown, says }) {
+  const term = document.createElement("dt");
+  term.append(...shown.flatMap((key) => [Object.assign(document.createElement("kbd"), { textContent: key }), " "]));
+  return [term, Object.assign(document.createElement("dd"), { textContent: says })];
+}
+
+function closeByItsOwnKey(dialog, key) {
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() === key && singleKeys()) dialog.close();
+  });
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog || event.target.closest("[data-act=close]")) dialog.close();
+  });
+}
+
+export function openDialog(id) {
+  element(id).showModal();
+  element(id).querySelector("[tabindex='0']").focus();
+}
+
+export function fillGuideline({ html, version }) {
+  element("guideline-title").textContent = `Guideline, version ${version}`;
+  element("guideline-text").innerHTML = html || "<p>This campaign has no guideline yet. Ask your lead what matters here.</p>";
+}
+
+export function noGuideline(message) {
+  const text = Object.assign(document.createElement("p"), { textContent: `The guideline can't be shown now. ${message}` });
+  element("guideline-text").replaceChildren(text);
+}

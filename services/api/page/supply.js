@@ -1,0 +1,97 @@
+// Where tasks come from: one on the desk, one ahead, so that nobody waits; and what to say when there is none.
+
+const EMPTY_WAITS_MS = [5_000, 10_000, 20_000, 30_000]; // ever gentler
+const OUTAGE_WAIT_MS = 5_000;
+const SUSPENDED_WAIT_MS = 60_000;
+
+export function createSupply({ api, campaign, wanted, inHand, arrived, resting, suspended, welcome, leave }) {
+  let filling = false;
+  let closed = false;
+  let empties = 0;
+  let timer = 0;
+
+  async function fill() {
+    clearTimeout(timer);
+    if (filling || closed) return;
+    filling = true;
+    try {
+      while (wanted() && (await fetchOne()));
+    } catch (error) {
+      if (!closed) await failed(error);
+    }
+    filling = false;
+  }
+
+  // False where there is none to be had now.
+  async function fetchOne() {
+    const task = await api.next(campaign(), inHand());
+    if (closed) return false;
+    if (!task || inHand().includes(task.task)) return nothing();
+    empties = 0;
+    arrived(task);
+    return true;
+  }
+
+  function nothing() {
+    resting({
+      icon: "cup",
+      title: "Nothing to judge right now",
+      text: "You have done all there is for you. New tasks appear here on their own, so you can just leave this page open.",
+      again: "Look again",
+    });
+    later(EMPTY_WAITS_MS[Math.min(empties, EMPTY_WAITS_MS.length - 1)]);
+    empties += 1;
+    return false;
+  }
+
+  async function failed(error) {
+    if (error.status === undefined) throw error;
+    if (error.status === 401 || error.status === 403) return (await blocked(error)) || mayNot(error);
+    resting({
+      icon: "cloud",
+      title: "The service can't be reached",
+      text: "Your answers are kept in this browser and will be sent. This page goes on by itself when the connection is back.",
+      again: "Try again",
+    });
+    later(Math.max(OUTAGE_WAIT_MS, error.retryAfter * 1000));
+  }
+
+  // True where this person may do nothing for now: then the page says why, and what to do.
+  async function blocked(error) {
+    if (error.status === 401) {
+      leave("Your key is no longer valid. Ask your lead for a new link; what you answered is kept here.");
+      return true;
+    }
+    const me = await api.me().catch(() => null);
+    if (closed || me?.standing !== "suspended") return closed;
+    suspended(pausedBecause(me.standing_reason));
+    later(SUSPENDED_WAIT_MS);
+    return true;
+  }
+
+  function mayNot(error) {
+    resting({ icon: "pause", title: "There are no tasks for this key", text: `${error.message} ${error.mend}`.trim(), again: "Check again" });
+    later(SUSPENDED_WAIT_MS);
+  }
+
+  function later(wait) {
+    clearTimeout(timer);
+    timer = setTimeout(() => (welcome(), fill()), wait);
+  }
+
+  return {
+    fill,
+    blocked,
+    close() {
+      closed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+const pausedBecause = (reason) => ({
+  icon: "pause",
+  title: "Your work is paused",
+  text: `${reason ? `The reason given: ${reason.replace(/[.\s]*$/, ".")} ` : ""}Talk to your lead if you think this is a mistake; they can see why and let you go on. Nothing you did is lost.`,
+  again: "Check again",
+});
