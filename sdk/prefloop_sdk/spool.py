@@ -32,8 +32,8 @@ def encode_line(entry: Entry) -> bytes:
 
 def decode_line(line: bytes) -> Entry | None:
     """The entry of a line, None where the line is damaged."""
-    checksum, rest = line[:8], line[9:-1]
-    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(rest):
+    checksum, rest = line[:9], line[9:-1]
+    if not line.endswith(b"\n") or checksum != b"%08x " % zlib.crc32(rest):
         return None
     return Entry(cast("Kind", rest[:1].decode()), rest[2:])
 
