@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import sys
-import threading
 from pathlib import Path
 
 from dashboard.client import KEY_VARIABLE, SERVER_VARIABLE
-
-PARENT_PIPE = "PREFLOOP_PARENT_PIPE"
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -30,19 +25,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         "--key-env",
         default=KEY_VARIABLE,
         metavar="NAME",
-        help="environment variable with a key: everyone who opens the dashboard is then signed in with it (%(default)s)",
+        help="environment variable with a key that everyone who opens the dashboard is signed in with (%(default)s)",
     )
     return parser.parse_args(given)
-
-
-def leave_with_parent() -> None:
-    """Stop this process when its standard input ends, which is when the parent that holds the other end dies."""
-
-    def wait() -> None:
-        sys.stdin.buffer.read()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, daemon=True, name="parent-pipe").start()
 
 
 def main() -> None:
@@ -50,8 +35,6 @@ def main() -> None:
     options = arguments()
     os.environ[SERVER_VARIABLE] = options.server.rstrip("/")
     os.environ[KEY_VARIABLE] = os.environ.get(options.key_env, "")
-    if os.environ.get(PARENT_PIPE) == "1":
-        leave_with_parent()
 
     from streamlit import config  # slow to import: not before the command line is known to be right
     from streamlit.web import bootstrap

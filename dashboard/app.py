@@ -32,7 +32,7 @@ def logo() -> str:
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="132" height="28" viewBox="0 0 132 28">'
         f'<path d="M8 8a6 6 0 1 0 0 12c5 0 7-12 12-12a6 6 0 1 1 0 12c-5 0-7-12-12-12z" fill="none" '
-        f'stroke="{colours.accent}" stroke-width="2.6"/><text x="36" y="20.5" font-family="system-ui, Helvetica, Arial, '
+        f'stroke="{colours.accent}" stroke-width="2.6"/><text x="36" y="20.5" font-family="system-ui, '
         f'sans-serif" font-size="20" font-weight="650" fill="{colours.ink}">prefloop</text></svg>'
     )
 

@@ -69,21 +69,24 @@ def _box(station: Station, index: int) -> str:
     state = " pf-lively" if station.lively else " pf-warn" if station.warn else ""
     rate = f'<text class="pf-rate" x="{right:.0f}" y="{y + 55:.0f}" text-anchor="end">{escape(station.rate)}</text>'
     return (
-        f'<g class="pf-station{state}"><rect x="{x:.0f}" y="{y:.0f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="12"/>'
+        f'<g class="pf-station{state}">'
+        f'<rect x="{x:.0f}" y="{y:.0f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="12"/>'
         f'<text class="pf-label" x="{x + 14:.0f}" y="{y + 25:.0f}">{escape(station.label)}</text>'
         f'<text class="pf-value" x="{x + 14:.0f}" y="{y + 55:.0f}">{escape(station.value)}</text>'
         f"{rate if station.rate else ''}"
-        f'<text class="pf-note" x="{x + 14:.0f}" y="{y + 76:.0f}">{escape(station.note)}</text>{_bar(station, x, y)}</g>'
+        f'<text class="pf-note" x="{x + 14:.0f}" y="{y + 76:.0f}">{escape(station.note)}</text>'
+        f"{_bar(station, x, y)}</g>"
     )
 
 
 def _middle(title: str, lines: Sequence[str]) -> str:
-    centre, first = WIDTH / 2, HEIGHT / 2 + 4 - 10 * (len(lines) - 1)
+    first = HEIGHT / 2 + 4 - 10 * (len(lines) - 1)
+    where = f'x="{WIDTH / 2:.0f}" text-anchor="middle"'
     words = "".join(
-        f'<text class="pf-champion" x="{centre:.0f}" y="{first + 14 + 22 * n:.0f}" text-anchor="middle">{escape(line)}</text>'
+        f'<text class="pf-champion" {where} y="{first + 14 + 22 * n:.0f}">{escape(line)}</text>'
         for n, line in enumerate(lines)
     )
-    return f'<text class="pf-label" x="{centre:.0f}" y="{first - 12:.0f}" text-anchor="middle">{escape(title)}</text>{words}'
+    return f'<text class="pf-label" {where} y="{first - 12:.0f}">{escape(title)}</text>{words}'
 
 
 def _feedback(lively: bool) -> str:
@@ -94,6 +97,14 @@ def _feedback(lively: bool) -> str:
     return _edge(way, lively, " pf-thin") + label
 
 
+def _homeward() -> str:
+    """What the last arrow means."""
+    x, _ = _corner(0)
+    return (
+        f'<text class="pf-note" x="{x + BOX_WIDTH / 2 + 14:.0f}" y="{HEIGHT / 2 + 4:.0f}">answers from then on</text>'
+    )
+
+
 def picture(stations: Sequence[Station], title: str, lines: Sequence[str], feedback: bool, now: int) -> str:
     """The ring of `stations` (ten, outputs first) with `title` and `lines` in its middle; `now` in ms."""
     said = "; ".join(f"{s.label} {s.value} {s.rate} {s.note}".strip() for s in stations)
@@ -101,12 +112,13 @@ def picture(stations: Sequence[Station], title: str, lines: Sequence[str], feedb
         _edge(_arrow(n, len(stations)), stations[(n + 1) % len(stations)].lively) for n in range(len(stations))
     )
     tip = (
-        '<defs><marker id="pf-tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="pf-tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="5.5" markerHeight="5.5" '
+        'orient="auto">'
         '<path class="pf-tip" d="M1 1L6 4L1 7"/></marker></defs>'
     )
     return (
         f'<svg class="pf-loop" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="The loop: {escape(said)}" '
-        f'style="--pf-phase:-{now % PERIOD_MS}ms">{tip}{edges}{_feedback(feedback)}'
+        f'style="--pf-phase:-{now % PERIOD_MS}ms">{tip}{edges}{_feedback(feedback)}{_homeward()}'
         f"{''.join(_box(station, n) for n, station in enumerate(stations))}{_middle(title, lines)}</svg>"
     )
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
 from dashboard import session, wording
 from dashboard.flow import sparkline
 from dashboard.session import FORBIDDEN, Watched
+from services.api.roles import TABLE
 
 FIRST_ROW: Any = {"selection": {"rows": [0]}}  # a table opens with this chosen
 
@@ -136,6 +139,11 @@ def rows_high(rows: int, most: int) -> int | str:
     return "content" if 36 * (rows + 1) <= most else most
 
 
+def plain(text: str) -> str:
+    """Text from outside for a place that reads Markdown: every character stands for itself."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$~:])", r"\\\1", text)
+
+
 def seen(watched: Watched, subject: str) -> bool:
     """Whether there is something to show; says why not where the role does not see it."""
     if watched.refused is not None:
@@ -149,36 +157,37 @@ def seen(watched: Watched, subject: str) -> bool:
 
 # ---------------------------------------------------------------- actions
 
-ROLES_OF = {  # who may, as docs/api.md has it
-    "suspend": ("lead", "admin"),
-    "reinstate": ("lead", "admin"),
-    "cut": ("engineer", "admin"),
-    "promote": ("engineer", "admin"),
-    "rollback": ("engineer", "admin"),
-    "replay": ("engineer", "admin"),
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
     """Something a person does through the API, after they have said why where `reason` asks for it."""
 
-    name: str  # of ROLES_OF
+    route: str  # of the role table, services/api/roles.py; always a POST
     label: str
-    path: str
     explained: str  # what will happen, markdown
     done: str  # said afterwards
-    body: dict[str, Any]
+    names: dict[str, str] = field(default_factory=dict)  # what the route's placeholders stand for
+    body: dict[str, Any] = field(default_factory=dict)
+    option: tuple[str, dict[str, Any]] | None = None  # a box to tick, and what it adds to the body
     reason: bool = True
     icon: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The route with its placeholders filled."""
+        return self.route.format(**{name: quote(value, safe="") for name, value in self.names.items()})
+
+    def refused(self, role: str) -> str:
+        """Why this role may not; "" where it may."""
+        allowed = TABLE["POST", self.route]
+        return (
+            "" if role in allowed else f"Your role is {role}; this needs {' or '.join(sorted(allowed, reverse=True))}."
+        )
 
 
 def offer(action: Action, key: str, disabled: str = "") -> None:
     """A button that asks and then acts; disabled, with the reason, where the role may not or `disabled` says why."""
-    allowed = ROLES_OF[action.name]
-    why = (
-        disabled if session.role() in allowed else f"Your role is {session.role()}; this needs {' or '.join(allowed)}."
-    )
+    why = action.refused(session.role()) or disabled
     if st.button(action.label, key=key, disabled=bool(why), help=why or None, icon=action.icon):
         _ask(action, key)
 
@@ -195,6 +204,7 @@ def _confirmation(action: Action, key: str) -> None:
             if action.reason
             else ""
         )
+        chosen = action.option and st.checkbox(plain(action.option[0]), key=f"{key}-option")
         agreed = st.form_submit_button(action.label, type="primary")
     if not agreed:
         return
@@ -202,6 +212,8 @@ def _confirmation(action: Action, key: str) -> None:
         st.warning("Say why in a few words: it is kept beside your name.", icon=":material/edit:")
         return
     body = action.body | ({"reason": reason.strip()} if action.reason else {})
+    if action.option and chosen:
+        body |= action.option[1]
     if problem := session.act(action.path, body, action.done):
         st.error(problem, icon=":material/error:")
         return

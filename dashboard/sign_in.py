@@ -23,7 +23,7 @@ def show() -> None:
         _form()
         with st.expander("Where is my key?"):
             st.markdown("The first start of `prefloop up` prints the admin key once. Make one for each person with it:")
-            st.code("prefloop keys add --name 'Your name' --role lead", language="bash")
+            st.code("prefloop keys add 'Your name' --role lead", language="bash")
             st.markdown("**lead** watches quality and people, **engineer** batches and models, **admin** everything.")
 
 
@@ -44,8 +44,8 @@ def _try(secret: str) -> None:
         st.error(f"{error}. {error.mend}".strip(), icon=":material/key_off:")
     except UnavailableError:
         st.html(
-            '<div class="pf-away"><b>The service does not answer just now.</b> <span>Your key was not checked; try again '
-            "in a moment. Is <code>prefloop up</code> running?</span></div>"
+            '<div class="pf-away"><b>The service does not answer just now.</b> <span>Your key was not '
+            "checked; try again in a moment. Is <code>prefloop up</code> running?</span></div>"
         )
     else:
         st.rerun()

@@ -13,8 +13,7 @@ from dashboard.parts import Action, Tile
 
 Json = dict[str, Any]
 CHARTED = 30  # rows that a chart of intervals holds and stays readable
-FIRST = """curl {server}/v1/annotators -H "Authorization: Bearer $PREFLOOP_KEY" -H "Content-Type: application/json" \\
-  -d '{{"name": "Mei"}}'"""
+FIRST = "prefloop keys add Mei --role annotator --server {server}"
 MEANING = {
     "accuracy": "accuracy below the floor, or dropped",
     "speed": "answers faster than reading allows",
@@ -147,7 +146,7 @@ def everybody() -> None:
     if not people:
         parts.empty(
             "No annotators yet.",
-            "Make one with a lead's key. The answer holds a personal link that opens the annotator page, signed in.",
+            "Make one with a lead's key in PREFLOOP_KEY. You get a personal link that opens the annotator page, signed in.",
             FIRST.format(server=session.server()),
         )
         return
@@ -201,27 +200,34 @@ def heading(one: Json) -> None:
     if one["standing"] != "active":
         since = wording.clock(one["since"], session.zone())
         reason = one["reason"] or "no reason given"
-        st.caption(
-            f"{one['standing'].capitalize()} since {since} by {one['by'] or 'unknown'}: {reason}".replace("$", "\\$")
-        )
+        st.caption(parts.plain(f"{one['standing'].capitalize()} since {since} by {one['by'] or 'unknown'}: {reason}"))
+
+
+def withdrawal(one: Json) -> tuple[str, Json]:
+    """The choice to take judgments out of the consensus too: since the oldest alarm, or all where there is none."""
+    since = min((alert["since"] for alert in one["alerts"] if alert["since"]), default=0)
+    when = f"since {wording.clock(since, session.zone())}, where the alarm puts the begin" if since else "so far"
+    return f"Also take out their judgments {when}. Results that rested on them are worked out again.", {
+        "retract": True,
+        "since": since,
+    }
 
 
 def actions(one: Json) -> None:
     """Suspend, or reinstate."""
-    name, path = name_of(one).replace("$", "\\$"), f"/v1/annotators/{one['annotator']}"
+    name, names = parts.plain(name_of(one)), {"annotator": one["annotator"]}
     if one["standing"] != "suspended":
         explained = (
-            f"**{name}** gets no more tasks from now on and sees your reason. "
-            "Their judgments so far stay; you can reinstate them at any time."
+            f"**{name}** gets no more tasks from now on and sees your reason. You can reinstate them at any time."
         )
         parts.offer(
             Action(
-                name="suspend",
+                route="/v1/annotators/{annotator}/suspend",
+                names=names,
                 label="Suspend",
-                path=f"{path}/suspend",
                 explained=explained,
-                body={},
                 done=f"{name} is suspended",
+                option=withdrawal(one),
                 icon=":material/block:",
             ),
             key="suspend",
@@ -229,10 +235,9 @@ def actions(one: Json) -> None:
     if one["standing"] != "active":
         parts.offer(
             Action(
-                name="reinstate",
+                route="/v1/annotators/{annotator}/reinstate",
+                names=names,
                 label="Reinstate",
-                path=f"{path}/reinstate",
-                body={},
                 done=f"{name} judges again",
                 explained=f"**{name}** gets tasks again at once, and their judgments count in full.",
                 icon=":material/undo:",
@@ -246,7 +251,8 @@ def known(one: Json) -> None:
     bias = (
         "none known" if one["side_bias"] is None else f"{wording.signed(one['side_bias'])} (0 none, +0.5 always left)"
     )
-    last = f"{wording.ago(one['last_judgment_at'], session.now())}, {wording.clock(one['last_judgment_at'], session.zone())}"
+    at = one["last_judgment_at"]
+    last = f"{wording.ago(at, session.now())}, {wording.clock(at, session.zone())}"
     parts.facts(
         [
             (
@@ -261,7 +267,7 @@ def known(one: Json) -> None:
                 f"{wording.count(one['judgments'])}, {wording.count(one['evidence'])} of them weigh in the estimate",
             ),
             ("Weight", f"{one['standing_weight']:g} of 1"),
-            ("Last judgment", last if one["last_judgment_at"] else "never"),
+            ("Last judgment", last if at else "never"),
             ("Id in the log", one["annotator"]),
         ]
     )
@@ -282,6 +288,12 @@ def past(one: Json) -> None:
         st.caption("Nothing but judgments so far.")
 
 
+def remarks(judgment: Json) -> str:
+    """Failed checks, and whether the judgment was taken back."""
+    failed = [f"failed {check['name']}" for check in judgment["checks"] or [] if not check["passed"]]
+    return ", ".join([*failed, *(["taken back"] if judgment.get("withdrawn") else [])])
+
+
 def recent(one: Json) -> None:
     """The newest judgments, with what the others made of them."""
     parts.title("Recent judgments", "agreement: how likely the choice is, given everyone else's judgments")
@@ -295,7 +307,7 @@ def recent(one: Json) -> None:
             "Choice": [row["choice"] for row in rows],
             "Agreement": [row["agreement"] for row in rows],
             "Weight": [row["weight"] for row in rows],
-            "Failed checks": [", ".join(c["name"] for c in row["checks"] or [] if not c["passed"]) for row in rows],
+            "Remarks": [remarks(row) for row in rows],
             "Task": [row["task"] for row in rows],
         }
     )

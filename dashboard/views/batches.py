@@ -21,14 +21,13 @@ def cut_one(campaigns: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         campaign = st.selectbox("Campaign", campaigns, key="cut-campaign", width=220)
         explained = (
-            f"All preferences of **{campaign}** that are in no batch yet become one dataset now, without waiting for the "
-            "campaign's size or age. A trainer may start on it at once."
+            f"All preferences of **{parts.plain(campaign)}** that are in no batch yet become one dataset now, without "
+            "waiting for the campaign's size or age. A trainer may start on it at once."
         )
         parts.offer(
             Action(
-                name="cut",
+                route="/v1/batches",
                 label="Cut a batch now",
-                path="/v1/batches",
                 body={"campaign": campaign},
                 reason=False,
                 explained=explained,
@@ -79,7 +78,8 @@ def pair(row: Json) -> str:
         f'<div class="r {side}"><small>{side}</small><pre>{escape(words(row[side]))}</pre></div>'
         for side in ("chosen", "rejected")
     )
-    return f'<div class="pf-pair"><div class="q"><small>prompt</small><pre>{escape(words(row["prompt"]))}</pre></div>{sides}</div>'
+    prompt = f'<div class="q"><small>prompt</small><pre>{escape(words(row["prompt"]))}</pre></div>'
+    return f'<div class="pf-pair">{prompt}{sides}</div>'
 
 
 def preview(batch: str) -> None:

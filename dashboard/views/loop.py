@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import streamlit as st
@@ -11,8 +12,10 @@ from dashboard.flow import Station, picture
 from dashboard.parts import Tile
 
 Json = dict[str, Any]
-SPARK_POINTS = 60  # of 10 s each: the last ten minutes
-FIRST_OUTPUT = """curl {server}/v1/outputs -H "Authorization: Bearer $PREFLOOP_KEY" -H "Content-Type: application/json" \\
+TICK_MS, MINUTE_MS = 10_000, 60_000
+SPARK_POINTS = 60  # of one tick each
+FIRST_OUTPUT = """curl {server}/v1/outputs -H "Authorization: Bearer $PREFLOOP_KEY" \\
+  -H "Content-Type: application/json" \\
   -d '{{"prompt": "What is a mutex?", "responses": ["A lock.", "A lock that one thread holds at a time."]}}'"""
 
 
@@ -92,9 +95,19 @@ def short(identity: str) -> str:
     return identity if len(identity) <= 16 else f"{identity[:12]}…"
 
 
+def sums(live: Json, what: str, width: int, length: int) -> list[tuple[int, int]]:
+    """The last `length` intervals of `width` ms that are over: begin and count. Intervals without events are zero."""
+    end = live["now"] // width * width
+    found: Counter[int] = Counter()
+    for point in live["history"]:
+        found[point["at"] // width * width] += point.get(what) or 0
+    first = max(end - width * length, live["started_at"] // width * width)
+    return [(at, found[at]) for at in range(first, end, width)]
+
+
 def sparks(live: Json, what: str) -> list[float]:
-    """The last minutes of one kind."""
-    return [float(point.get(what) or 0) for point in live["history"][-SPARK_POINTS:]]
+    """The last ten minutes of one kind."""
+    return [float(number) for _, number in sums(live, what, TICK_MS, SPARK_POINTS)]
 
 
 def summary(live: Json) -> None:
@@ -130,7 +143,7 @@ def summary(live: Json) -> None:
             Tile(
                 label="Lag",
                 value=wording.count(behind),
-                unit="events",
+                unit="event" if behind == 1 else "events",
                 warn=behind > 1_000,
                 note="everything is scored" if not behind else "waiting for a stage",
             ),
@@ -139,13 +152,12 @@ def summary(live: Json) -> None:
 
 
 def hour(live: Json) -> None:
-    """The last hour as lines, a point a minute (sums of six intervals of 10 s)."""
-    rows = []
-    points = live["history"]
-    for start in range(len(points) % 6, len(points), 6):
-        six = points[start : start + 6]
-        for what in ("judgments", "outputs", "preferences"):
-            rows.append({"at": six[-1]["at"], "what": what, "per_minute": sum(point.get(what) or 0 for point in six)})
+    """The last hour as lines, a point a minute."""
+    rows = [
+        {"at": at, "what": what, "per_minute": number}
+        for what in ("judgments", "outputs", "preferences")
+        for at, number in sums(live, what, MINUTE_MS, 60)
+    ]
     parts.title("The last hour", "events a minute")
     if rows:
         parts.chart(rows, charts.history(session.colours()), key="hour")

@@ -156,24 +156,25 @@ def examined(report: Json) -> None:
     if rows := shares(report):
         spec = charts.share_intervals(session.colours(), len(rows), "share, with its 95% interval")
         parts.chart(pd.DataFrame(rows), spec, key="shares")
-    reward = report.get("reward_model")
-    kl, seconds = report.get("kl"), report.get("seconds") or 0
+    kl, seconds, skipped = report.get("kl"), report.get("seconds") or 0, report.get("skipped_pairs") or 0
+    trained_on = f"{wording.count(report.get('train_pairs') or 0)} pairs in {wording.span(seconds * 1000)}"
     parts.facts(
         [
-            (
-                "Trained on",
-                f"{wording.count(report.get('train_pairs') or 0)} pairs in {wording.span(seconds * 1000)}; "
-                f"{wording.count(report.get('skipped_pairs') or 0)} skipped",
-            ),
+            ("Trained on", f"{trained_on}; {wording.count(skipped)} skipped"),
             ("KL", "not measured" if kl is None else f"{kl:.2f} nats a response to the reference model"),
-            (
-                "Reward model",
-                "none"
-                if not reward
-                else f"{wording.percent(reward.get('accuracy'))} right on {reward.get('pairs')} held-out pairs, calibration error "
-                f"{reward.get('calibration_error') or 0:.3f}, length correlation {wording.signed(reward.get('length_correlation') or 0)}",
-            ),
+            ("Reward model", rewarded(report.get("reward_model"))),
         ]
+    )
+
+
+def rewarded(found: Json | None) -> str:
+    """The reward model's report as a line."""
+    if not found:
+        return "none"
+    return (
+        f"{wording.percent(found.get('accuracy'))} right on {found.get('pairs')} held-out pairs, calibration error "
+        f"{found.get('calibration_error') or 0:.3f}, length correlation "
+        f"{wording.signed(found.get('length_correlation') or 0)}"
     )
 
 
@@ -220,20 +221,20 @@ def told(found: Any) -> str:
 def actions(one: Json) -> None:
     """Promote this one, or go back to the champion before."""
     model, campaign = one["model"], one["campaign"]
+    who, where = parts.plain(model), parts.plain(campaign)
     promote = (
-        f"**{model}** becomes the champion of **{campaign}** at once, against or without the gate's decision. "
+        f"**{who}** becomes the champion of **{where}** at once, against or without the gate's decision. "
         "The gate's reasons stay on record, and yours beside them."
     )
-    rollback = f"The champion of **{campaign}** before the present one serves again at once."
+    rollback = f"The champion of **{where}** before the present one serves again at once."
     with st.container(horizontal=True, horizontal_alignment="right"):
         parts.offer(
             Action(
-                name="promote",
+                route="/v1/models/{model}/promote",
+                names={"model": model},
                 label="Promote",
-                path=f"/v1/models/{model}/promote",
                 explained=promote,
-                body={},
-                done=f"{model} is the champion",
+                done=f"{who} is the champion",
                 icon=":material/publish:",
             ),
             key="promote",
@@ -241,12 +242,11 @@ def actions(one: Json) -> None:
         )
         parts.offer(
             Action(
-                name="rollback",
+                route="/v1/campaigns/{name}/rollback",
+                names={"name": campaign},
                 label="Roll back",
-                path=f"/v1/campaigns/{campaign}/rollback",
                 explained=rollback,
-                body={},
-                done=f"{campaign} is back at the champion before",
+                done=f"{where} is back at the champion before",
                 icon=":material/history:",
             ),
             key="rollback",

@@ -144,7 +144,8 @@ def page() -> None:
     if not quality["judgments"]:
         parts.empty(
             "No judgments yet.",
-            f"Open {session.server()}/ with an annotator's key and judge a first pair; or try the whole loop with made-up people:",
+            f"Open {session.server()}/ with an annotator's key and judge a first pair; "
+            "or try the whole loop with made-up people:",
             "make demo",
         )
         return

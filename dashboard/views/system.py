@@ -105,18 +105,13 @@ def live() -> None:
         errors(watched.value)
 
 
-def offset_of(letter: Json) -> int:
-    """The dead letter's own offset in the log, which names it."""
-    return int(letter.get("log_offset", letter.get("offset", 0)))
-
-
 def letters() -> None:
     """Dead letters, one of them in full, with replay. Holds still while one is read."""
     parts.title("Dead letters", "events that could not be used, kept byte for byte")
-    watched = session.watch("/v1/dead_letters", limit=100)
+    watched = session.watch_all("/v1/dead_letters", "dead_letters", "log_offset")
     if not parts.seen(watched, "dead letters"):
         return
-    found = watched.value["dead_letters"]
+    found = watched.value[::-1]
     if not found:
         st.caption("None: everything that was sent could be used.")
         return
@@ -150,17 +145,16 @@ def letters() -> None:
 def letter(one: Json) -> None:
     """One dead letter: its bytes and the button that sends it through again."""
     words, button = st.columns([3, 1], vertical_alignment="center")
-    words.caption(f"Offset {offset_of(one)}: {one['topic']} event at its offset {one.get('source_offset', 'unknown')}.")
+    words.caption(f"Offset {one['log_offset']}: {one['topic']} event at its offset {one['source_offset']}.")
     with button, st.container(horizontal=True, horizontal_alignment="right"):
         parts.offer(
             Action(
-                name="replay",
+                route="/v1/dead_letters/{offset}/replay",
+                names={"offset": str(one["log_offset"])},
                 label="Replay",
-                path=f"/v1/dead_letters/{offset_of(one)}/replay",
-                body={},
                 reason=False,
-                explained="The event goes through its stage once more, as it is. Do this after what stopped it was mended; "
-                "if it fails again, a new dead letter says why.",
+                explained="The event goes through its stage once more, as it is. Do this after what stopped it was "
+                "mended; if it fails again, a new dead letter says why.",
                 done="Sent through again",
                 icon=":material/replay:",
             ),
