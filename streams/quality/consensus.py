@@ -12,6 +12,11 @@ with s the guess's split between the sides. It is the model of MACE (Hovy et al.
 NAACL 2013) with the guess factored into tie and side, so that α is the accuracy among decisive judgments. g follows
 from the annotator's tie rate τ = k·π_tie + (1 - k)·g. The prior of a tie, π_tie, is what the task's own annotators
 say on average on other tasks: in a crowd that never says tie there are none to be had.
+
+Items differ: one in five is hard, and there k shrinks for everybody. The posterior is taken over truth and difficulty
+together and summed over difficulty. Without that, people who err together on the same hard items would be counted as
+independent witnesses, and the posterior would claim more than it holds. (GLAD, Whitehill et al., NeurIPS 2009, has a
+continuous difficulty; two kinds are enough to restore calibration, see docs/quality.md, and cost microseconds.)
 """
 
 from __future__ import annotations
@@ -22,6 +27,12 @@ from streams.events import Choice, Struct
 
 Posterior = tuple[float, float, float]  # over (a, b, tie), sums to 1
 
+Joint = tuple[float, float, float, float, float, float]  # over the same truths, of usual and of hard items
+
+HARD = 0.2  # share of hard items
+EASIER, HARDER = 1.15, 0.3  # on a usual item the truth is known this much oftener than on average, on a hard one less
+MOST_KNOWN = 0.96
+NO_OPINION_TIES = 0.1
 LEAST_TIES, MOST_TIES = 0.01, 0.5  # bounds of the prior of a tie
 LEAST_GUESS, MOST_GUESS = 0.005, 0.9  # bounds of g
 LEAST_ERROR = 0.001  # nothing that was said is impossible
@@ -39,18 +50,19 @@ class Opinion(Struct, frozen=True, kw_only=True, array_like=True):
     tie_rate: float
 
 
-def prior(opinions: Sequence[Opinion]) -> Posterior:
-    """The prior of a task: sides are exchangeable, ties as frequent as its annotators use to say."""
+def prior_of_ties(opinions: Sequence[Opinion]) -> float:
+    """How often the task's own annotators use to say tie. The sides are exchangeable and share the rest."""
     if not opinions:
-        return 0.45, 0.45, 0.1
-    mean = sum(opinion.tie_rate for opinion in opinions) / len(opinions)
-    ties = min(max(mean, LEAST_TIES), MOST_TIES)
-    return (1.0 - ties) / 2, (1.0 - ties) / 2, ties
+        return NO_OPINION_TIES
+    mean = sum([opinion.tie_rate for opinion in opinions]) / len(opinions)
+    return min(max(mean, LEAST_TIES), MOST_TIES)
 
 
-def likelihood(opinion: Opinion, ties: float) -> Posterior:
-    """P(what was said | truth) for the truths a, b and tie, tempered by the weight. `ties` is the prior of a tie."""
-    known = max(0.0, 2.0 * opinion.accuracy - 1.0)
+def likelihood(opinion: Opinion, ties: float, known: float) -> Posterior:
+    """P(what was said | truth) for the truths a, b and tie of somebody who knows it with probability `known`.
+
+    `ties` is the prior of a tie. The weight tempers: at 0 the judgment says nothing.
+    """
     unknown = 1.0 - known
     guess = min(max((opinion.tie_rate - known * ties) / unknown, LEAST_GUESS), MOST_GUESS)
     weight = opinion.weight
@@ -67,32 +79,43 @@ def likelihood(opinion: Opinion, ties: float) -> Posterior:
     return told[0] ** weight, told[1] ** weight, told[2] ** weight
 
 
-def normalised(a: float, b: float, tie: float) -> Posterior:
-    """The three numbers scaled to sum to 1."""
+def both(opinion: Opinion, ties: float) -> Joint:
+    """P(what was said | truth, difficulty), the usual items first."""
+    known = max(0.0, 2.0 * opinion.accuracy - 1.0)
+    return likelihood(opinion, ties, min(known * EASIER, MOST_KNOWN)) + likelihood(opinion, ties, known * HARDER)
+
+
+def combine(ties: float, told: Iterable[Joint]) -> Joint:
+    """Bayes' rule over judgments that are independent given truth and difficulty, renormalised as it goes."""
+    side = (1.0 - ties) / 2
+    p, q = 1.0 - HARD, HARD
+    a, b, c, d, e, f = p * side, p * side, p * ties, q * side, q * side, q * ties
+    for u, v, w, x, y, z in told:
+        a, b, c, d, e, f = a * u, b * v, c * w, d * x, e * y, f * z
+        scale = 1.0 / (a + b + c + d + e + f)
+        a, b, c, d, e, f = a * scale, b * scale, c * scale, d * scale, e * scale, f * scale
+    return a, b, c, d, e, f
+
+
+def marginal(joint: Joint) -> Posterior:
+    """Over the truths alone, summing to 1."""
+    a, b, tie = joint[0] + joint[3], joint[1] + joint[4], joint[2] + joint[5]
     total = a + b + tie
     return a / total, b / total, tie / total
 
 
-def combine(start: Posterior, likelihoods: Iterable[Posterior]) -> Posterior:
-    """Bayes' rule over independent judgments, renormalised as it goes."""
-    a, b, tie = start
-    for la, lb, lt in likelihoods:
-        a, b, tie = normalised(a * la, b * lb, tie * lt)
-    return a, b, tie
-
-
 def posterior(opinions: Sequence[Opinion]) -> Posterior:
     """The posterior from all opinions."""
-    start = prior(opinions)
-    return combine(start, [likelihood(opinion, start[2]) for opinion in opinions])
+    ties = prior_of_ties(opinions)
+    return marginal(combine(ties, [both(opinion, ties) for opinion in opinions]))
 
 
 def leave_one_out(opinions: Sequence[Opinion]) -> list[Posterior]:
     """For each opinion the posterior from all others, under the task's one prior."""
-    start = prior(opinions)
-    told = [likelihood(opinion, start[2]) for opinion in opinions]
-    a, b, tie = combine(start, told)
-    return [normalised(a / la, b / lb, tie / lt) for la, lb, lt in told]
+    ties = prior_of_ties(opinions)
+    told = [both(opinion, ties) for opinion in opinions]
+    a, b, c, d, e, f = combine(ties, told)
+    return [marginal((a / u, b / v, c / w, d / x, e / y, f / z)) for u, v, w, x, y, z in told]
 
 
 def verdict(belief: Posterior) -> tuple[Choice, float]:

@@ -43,10 +43,11 @@ def test_a_posterior_is_a_distribution(opinions: list[Opinion]) -> None:
 
 @given(opinions=opinions)
 def test_leaving_one_out_is_the_posterior_of_the_rest_under_the_same_prior(opinions: list[Opinion]) -> None:
-    start = consensus.prior(opinions)
-    told = [consensus.likelihood(opinion, start[2]) for opinion in opinions]
+    ties = consensus.prior_of_ties(opinions)
+    told = [consensus.both(opinion, ties) for opinion in opinions]
     for at, others in enumerate(consensus.leave_one_out(opinions)):
-        assert others == pytest.approx(consensus.combine(start, told[:at] + told[at + 1 :]), abs=1e-6)
+        rest = consensus.marginal(consensus.combine(ties, told[:at] + told[at + 1 :]))
+        assert others == pytest.approx(rest, abs=1e-6)
 
 
 @given(opinions=opinions)
@@ -69,18 +70,16 @@ def test_the_canonical_sides_are_only_names(opinions: list[Opinion]) -> None:
 
 def test_what_is_said_is_a_distribution_for_every_truth() -> None:
     for accuracy, tie_rate, bias in [(0.9, 0.3, 0.2), (0.6, 0.1, -0.3), (0.75, 0.5, 0.0)]:
-        told = [
-            consensus.likelihood(says(choice, accuracy, tie_rate, side_bias=bias), 0.2) for choice in consensus.CHOICES
-        ]
-        for truth in range(3):
+        told = [consensus.both(says(choice, accuracy, tie_rate, side_bias=bias), 0.2) for choice in consensus.CHOICES]
+        for truth in range(6):
             assert sum(said[truth] for said in told) == pytest.approx(1)
 
 
 def test_accuracy_means_what_it_says() -> None:
     """Over both sides and decisive answers, P(right) is the accuracy."""
     for bias in (0.0, 0.3):
-        shown = [consensus.likelihood(says("a", 0.8, side_bias=bias, swapped=swapped), 0.1) for swapped in (0, 1)]
-        wrong = [consensus.likelihood(says("b", 0.8, side_bias=bias, swapped=swapped), 0.1) for swapped in (0, 1)]
+        shown = [consensus.likelihood(says("a", 0.8, side_bias=bias, swapped=swapped), 0.1, 0.6) for swapped in (0, 1)]
+        wrong = [consensus.likelihood(says("b", 0.8, side_bias=bias, swapped=swapped), 0.1, 0.6) for swapped in (0, 1)]
         right = sum(said[0] for said in shown)
         assert right / (right + sum(said[0] for said in wrong)) == pytest.approx(0.8)
 
@@ -119,16 +118,17 @@ def test_less_weight_is_less_say() -> None:
 
 
 def test_of_the_tasks_believed_nine_in_ten_are_right() -> None:
-    """Calibration where the model holds: simulated crowds, ties and a side bias among them."""
+    """Calibration where the model holds: simulated crowds, with hard items, ties and a side bias among them."""
     draw = random.Random(5)
     believed: list[tuple[float, bool]] = []
     for _ in range(4000):
         truth = draw.choices(range(3), (0.4, 0.4, 0.2))[0]
+        state = truth + 3 * (draw.random() < consensus.HARD)
         told = []
         for _ in range(3):
             accuracy, bias, swapped = draw.choice((0.6, 0.75, 0.9)), draw.choice((0.0, 0.3)), draw.random() < 0.5
             seen = [
-                consensus.likelihood(says(c, accuracy, 0.2, side_bias=bias, swapped=swapped), 0.2)[truth]
+                consensus.both(says(c, accuracy, 0.2, side_bias=bias, swapped=swapped), 0.2)[state]
                 for c in consensus.CHOICES
             ]
             choice = draw.choices(consensus.CHOICES, seen)[0]
@@ -139,6 +139,11 @@ def test_of_the_tasks_believed_nine_in_ten_are_right() -> None:
         found = [pair for pair in believed if low <= pair[0] < high]
         mean = sum(probability for probability, _ in found) / len(found)
         assert sum(right for _, right in found) / len(found) == pytest.approx(mean, abs=0.05)
+
+
+def test_one_witness_is_not_believed_more_than_three() -> None:
+    assert consensus.posterior([says("a", 0.98)])[0] < 0.95
+    assert consensus.posterior([says("a", 0.75)] * 3)[0] > 0.9
 
 
 def test_thousands_of_votes_do_not_underflow() -> None:

@@ -93,8 +93,8 @@ def test_it_closes_when_the_posterior_reaches_the_target() -> None:
 
 
 def test_it_closes_early_for_the_reliable_but_never_below_the_minimum() -> None:
-    assert updates([task(target_posterior=0.9), says("w", accuracy=0.97)]) == [("closed", 1)]
-    events = [task(target_posterior=0.9, min_judgments=2), says("w", accuracy=0.97), says("x", accuracy=0.97)]
+    assert updates([task(target_posterior=0.8), says("w", accuracy=0.97)]) == [("closed", 1)]
+    events = [task(target_posterior=0.8, min_judgments=2), says("w", accuracy=0.97), says("x", accuracy=0.97)]
     assert updates(events[:2]) == []
     assert updates(events) == [("closed", 2)]
 
@@ -196,7 +196,7 @@ def test_each_counted_judgment_hears_the_others_when_the_task_closes() -> None:
 
 
 def test_alone_nobody_hears_anything() -> None:
-    assert agreements([task(target_posterior=0.9), says("w", accuracy=0.97)]) == []
+    assert agreements([task(target_posterior=0.8), says("w", accuracy=0.97)]) == []
 
 
 def test_a_revised_result_tells_what_was_told_before() -> None:
