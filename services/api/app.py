@@ -1,0 +1,123 @@
+"""The HTTP app: composed from a running service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import anyio.to_thread
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from services.api.context import Context
+from services.api.errors import http_answer
+from services.api.middleware import Observed
+from services.api.openapi import document
+from services.api.routes import ENDPOINTS
+from services.api.routing import register
+from services.bootstrap import Service
+from services.queue.rebuild import restore
+from streams.engines.port import Record
+from streams.events import Campaign
+
+try:
+    VERSION = importlib.metadata.version("prefloop")
+except importlib.metadata.PackageNotFoundError:  # run from the source folder
+    VERSION = "0+source"
+PAGE = Path(__file__).parent / "page"
+TICK_SECONDS = 1.0
+_log = structlog.get_logger("api")
+
+
+def create_app(service: Service) -> FastAPI:
+    """The app over that service; it answers at once and grants tasks when it knows all that the log says."""
+    context = Context(service)
+    app = FastAPI(title="prefloop", version=VERSION, lifespan=_lifespan(context), openapi_url="/openapi.json")
+    app.state.context = context
+    for endpoint in ENDPOINTS:
+        register(app, context, endpoint)
+    app.openapi = document(ENDPOINTS, VERSION)  # type: ignore[method-assign]
+    app.add_exception_handler(HTTPException, _refused)
+    if PAGE.is_dir():
+        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    app.add_middleware(Observed, metrics=context.metrics)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return http_answer(error.status_code, request.url.path, dict(error.headers or {}))
+
+
+def _lifespan(context: Context) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        _listen(context)
+        context.campaigns.load(context.service.store)
+        await _ensure_default_campaign(context)
+        tasks = [asyncio.create_task(_recover(context)), asyncio.create_task(_tick(context))]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    return lifespan
+
+
+def _listen(context: Context) -> None:
+    def listener(records: list[Record]) -> None:
+        if not records:
+            return
+        try:
+            for apply in (context.campaigns.apply, context.runs.apply, context.queue.apply):
+                apply(records)
+            context.live.add(records, context.clock())
+        except Exception as error:  # the writer must go on: what it wrote is durable and right
+            context.live.error(context.clock(), "listener", str(error))
+            _log.error("a committed record could not be taken over", exc_info=True)
+
+    store = context.service.store
+    context.live.load({topic: store.end(topic) for topic in store.topology.topics})
+    context.service.engine.add_listener(listener)  # type: ignore[arg-type]
+
+
+async def _ensure_default_campaign(context: Context) -> None:
+    if context.campaigns.version_of("default"):
+        return
+    now = context.clock()
+    first = Campaign(id="campaign:default:1", name="default", version=1, occurred_at=now, ingested_at=now)
+    await context.write(lambda transaction: transaction.append(first))
+
+
+async def _recover(context: Context) -> None:
+    """The queue and the runs from the views, once these have reached the end of the log."""
+    service = context.service
+    try:
+        await anyio.to_thread.run_sync(service.engine.drain, abandon_on_cancel=True)
+        await anyio.to_thread.run_sync(context.runs.load, service.database)
+        await anyio.to_thread.run_sync(restore, context.queue, service.database)
+    except Exception as error:
+        context.live.error(context.clock(), "recovery", str(error))
+        _log.error("recovery failed: no task will be granted", exc_info=True)
+
+
+async def _tick(context: Context) -> None:
+    """Ends leases that nobody asks about."""
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        if not context.queue.ready:
+            continue
+        try:
+            ended = context.queue.expire(context.clock())
+            if ended:
+                await context.write(lambda transaction, ended=ended: [transaction.append(event) for event in ended])  # type: ignore[misc]
+        except Exception as error:
+            context.live.error(context.clock(), "leases", str(error))
+            _log.error("leases could not be ended", exc_info=True)

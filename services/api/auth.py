@@ -1,0 +1,133 @@
+"""Keys: made once, shown once, kept as a hash, and looked up in microseconds."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+import sqlalchemy
+from sqlalchemy import Connection, Row, insert, select, update
+
+from services.api.errors import UnauthorizedError
+from services.api.roles import Role
+from services.store import models as m
+
+PREFIX = "plk"
+MEND = "send a key in force: `Authorization: Bearer plk_...`; an admin makes keys with POST /v1/keys"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """Who a request comes from."""
+
+    key_id: str
+    role: Role
+    annotator: str = ""  # the opaque id in the log, for those who judge
+    name: str = ""
+    skills: frozenset[str] = frozenset()
+
+    @property
+    def actor(self) -> str:
+        """As it stands in the envelope of events."""
+        return f"annotator:{self.annotator}" if self.role in ("annotator", "adjudicator") else f"key:{self.key_id}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewKey:
+    """A key before it is stored. `key` is told to its owner, once, and never stored or logged."""
+
+    caller: Caller
+    key: str
+    secret_hash: str
+
+
+def make_key(role: Role, name: str, *, annotator: str = "", skills: Sequence[str] = (), key: str = "") -> NewKey:
+    """A new random key, or the given one (of the form plk_<id>_<secret>)."""
+    key_id, secret = parse_key(key) if key else (secrets.token_hex(6), secrets.token_urlsafe(24))
+    caller = Caller(key_id=key_id, role=role, annotator=annotator, name=name, skills=frozenset(skills))
+    return NewKey(caller=caller, key=f"{PREFIX}_{key_id}_{secret}", secret_hash=hash_secret(secret))
+
+
+def store_key(sql: Connection, new: NewKey, now: int) -> None:
+    """Writes the key, and the annotator it belongs to, inside the writer's transaction."""
+    caller = new.caller
+    row = {"key_id": caller.key_id, "secret_hash": new.secret_hash, "role": caller.role, "annotator": caller.annotator}
+    sql.execute(insert(m.keys).values(**row, name=caller.name, created_at=now, revoked_at=0))
+    if caller.annotator:
+        person = {"annotator": caller.annotator, "name": caller.name, "skills": sorted(caller.skills)}
+        sql.execute(insert(m.annotators).values(**person, created_at=now))
+
+
+def revoke_key(sql: Connection, key_id: str, now: int) -> bool:
+    """False where there is no such key in force."""
+    in_force = (m.keys.c.key_id == key_id, m.keys.c.revoked_at == 0)
+    return sql.execute(update(m.keys).where(*in_force).values(revoked_at=now)).rowcount > 0
+
+
+def new_annotator_id() -> str:
+    """An opaque id: nothing in the log tells who the person is."""
+    return f"an_{secrets.token_hex(8)}"
+
+
+def parse_key(key: str) -> tuple[str, str]:
+    """(id, secret). Raises UnauthorizedError."""
+    prefix, _, rest = key.partition("_")
+    key_id, _, secret = rest.partition("_")
+    if prefix != PREFIX or not key_id or not secret:
+        raise UnauthorizedError("this is no prefloop key: they look like plk_<id>_<secret>", mend=MEND)
+    return key_id, secret
+
+
+def hash_secret(secret: str) -> str:
+    """SHA-256: the secrets are random and long, so that a slow hash would add nothing."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Keyring:
+    """The keys in force, read once each."""
+
+    def __init__(self, database: sqlalchemy.Engine) -> None:
+        self._database = database
+        self._known: dict[str, tuple[str, Caller]] = {}
+        self._lock = threading.Lock()
+
+    def caller(self, authorization: str) -> Caller:
+        """Who sent this Authorization header. Raises UnauthorizedError."""
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise UnauthorizedError("no key was sent", mend=MEND)
+        key_id, secret = parse_key(key.strip())
+        known = self._known.get(key_id) or self._read(key_id)
+        if known is None or not hmac.compare_digest(known[0], hash_secret(secret)):
+            raise UnauthorizedError("this key is not in force: it is unknown or was revoked", mend=MEND)
+        return known[1]
+
+    def forget(self, key_id: str) -> None:
+        """The key was revoked."""
+        with self._lock:
+            self._known.pop(key_id, None)
+
+    def _read(self, key_id: str) -> tuple[str, Caller] | None:
+        query = (
+            select(m.keys, m.annotators.c.skills)
+            .outerjoin(m.annotators, m.keys.c.annotator == m.annotators.c.annotator)
+            .where(m.keys.c.key_id == key_id, m.keys.c.revoked_at == 0)
+        )
+        with self._lock, self._database.connect() as sql:
+            row = sql.execute(query).first()
+            if row is None:
+                return None
+            self._known[key_id] = row.secret_hash, _caller_of(row)
+            return self._known[key_id]
+
+
+def _caller_of(row: Row[Any]) -> Caller:
+    skills = row.skills if row.skills is not None else ()
+    role = cast(Role, msgspec.convert(row.role, Role))
+    return Caller(key_id=row.key_id, role=role, annotator=row.annotator, name=row.name, skills=frozenset(skills))

@@ -1,0 +1,218 @@
+"""What the API keeps in memory of the log: campaigns and training runs."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+import sqlalchemy
+from sqlalchemy import select
+
+from services.coordinator.gather import LogReader
+from services.store import models as m
+from streams.engines.port import Record
+from streams.errors import ConflictError, InputError, NotFoundError
+from streams.events import Campaign, RunUpdate
+
+CLAIM_LOST_MS = 5 * 60_000  # a trainer not heard of for so long has lost its run
+PAGE = 1_000
+
+
+class CampaignBook:
+    """Every version of every campaign."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, Campaign] = {}
+        self._versions: dict[tuple[str, int], Campaign] = {}
+
+    def load(self, log: LogReader) -> None:
+        """Reads the whole topic; it is short."""
+        start = 0
+        while records := log.read("campaigns", start, PAGE):
+            self.apply(records)
+            start = records[-1].offset + 1
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Takes over committed campaigns."""
+        for record in records:
+            if isinstance(event := record.event, Campaign):
+                self._versions[event.name, event.version] = event
+                if event.version >= self.version_of(event.name):
+                    self._newest[event.name] = event
+
+    def get(self, name: str) -> Campaign:
+        """The newest version. Raises NotFoundError."""
+        campaign = self._newest.get(name)
+        if campaign is None:
+            raise NotFoundError(
+                f"there is no campaign {name!r}",
+                field="campaign",
+                mend=f"use one of: {', '.join(sorted(self._newest)) or 'none yet'}, or make it first",
+            )
+        return campaign
+
+    def version(self, name: str, version: int) -> Campaign:
+        """That version, or the newest where it is unknown."""
+        return self._versions.get((name, version)) or self.get(name)
+
+    def version_of(self, name: str) -> int:
+        """0 where there is none."""
+        known = self._newest.get(name)
+        return known.version if known else 0
+
+    def all(self) -> list[Campaign]:
+        """The newest version of each, by name."""
+        return [self._newest[name] for name in sorted(self._newest)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A training run as its newest events leave it."""
+
+    run: str
+    campaign: str
+    batch: str
+    status: str
+    trainer: str
+    base_model: str
+    parent: str
+    config: dict[str, object]
+    heard_at: int  # ms
+    order: int  # when it was requested
+
+
+class RunBook:
+    """Decides who may work on a run: one at a time a campaign, and never two trainers on one run."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._lock = threading.Lock()
+
+    def load(self, database: sqlalchemy.Engine) -> None:
+        """Takes over what the view says and the listener has not brought yet."""
+        with database.connect() as sql:
+            rows = sql.execute(select(m.runs)).all()
+        with self._lock:
+            for row in rows:
+                self._runs.setdefault(
+                    row.run,
+                    Run(
+                        run=row.run,
+                        campaign=row.campaign,
+                        batch=row.batch,
+                        status=row.status,
+                        trainer=row.trainer,
+                        base_model=row.base_model,
+                        parent=row.parent,
+                        config=row.config,
+                        heard_at=row.updated_at,
+                        order=row.requested_at,
+                    ),
+                )
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Takes over committed run updates."""
+        for record in records:
+            if isinstance(event := record.event, RunUpdate):
+                with self._lock:
+                    self._take(event)
+
+    def claim(self, trainer: str, now: int) -> tuple[Run, Run] | None:
+        """(the run as claimed, as it was before), or None where nothing waits. Undo it by `restore`."""
+        with self._lock:
+            before = self._claimable(trainer, now)
+            if before is None:
+                return None
+            claimed = self._runs[before.run] = _changed(before, status="claimed", trainer=trainer, heard_at=now)
+            return claimed, before
+
+    def restore(self, before: Run) -> None:
+        """The claim could not be written."""
+        with self._lock:
+            self._runs[before.run] = before
+
+    def check_owner(self, run: str, trainer: str) -> Run:
+        """The run, if that trainer works on it. NotFoundError, ConflictError."""
+        with self._lock:
+            known = self._runs.get(run)
+        if known is None:
+            raise NotFoundError(f"there is no run {run!r}", field="run", mend="claim one: POST /v1/runs/claim")
+        if known.trainer != trainer or known.status not in ("claimed", "progress"):
+            raise ConflictError(
+                f"run {run!r} is {known.status} and not yours to report on",
+                field="trainer",
+                mend="stop working on it and claim another",
+            )
+        return known
+
+    def _claimable(self, trainer: str, now: int) -> Run | None:
+        """One's own first, then what was lost, then the oldest request of a campaign where nobody is at work."""
+        runs = sorted(self._runs.values(), key=lambda run: run.order)
+        at_work = [run for run in runs if run.status in ("claimed", "progress")]
+        own = [run for run in at_work if run.trainer == trainer]
+        lost = [run for run in at_work if now - run.heard_at > CLAIM_LOST_MS]
+        busy = {run.campaign for run in at_work}
+        requested = [run for run in runs if run.status == "requested" and run.campaign not in busy]
+        return next(iter([*own, *lost, *requested]), None)
+
+    def _take(self, event: RunUpdate) -> None:
+        known = self._runs.get(event.run)
+        if known is None:
+            self._runs[event.run] = Run(
+                run=event.run,
+                campaign=event.campaign,
+                batch=event.batch,
+                status=event.status,
+                trainer=event.trainer,
+                base_model=event.base_model,
+                parent=event.parent,
+                config=event.config,
+                heard_at=event.ingested_at,
+                order=event.ingested_at,
+            )
+        else:
+            trainer = event.trainer or known.trainer
+            self._runs[event.run] = _changed(
+                known, status=event.status, trainer=trainer, heard_at=max(known.heard_at, event.ingested_at)
+            )
+
+
+def _changed(run: Run, *, status: str, trainer: str, heard_at: int) -> Run:
+    return replace(run, status=status, trainer=trainer, heard_at=heard_at)
+
+
+def next_version(book: CampaignBook, name: str, wanted: Campaign) -> Campaign:
+    """`wanted` as the version after the newest, or the newest itself where nothing changes."""
+    version = book.version_of(name)
+    if version:
+        known = book.get(name)
+        same = msgspec.structs.replace(
+            wanted,
+            version=version,
+            id=known.id,
+            occurred_at=known.occurred_at,
+            ingested_at=known.ingested_at,
+            actor=known.actor,
+            campaign_version=known.campaign_version,
+        )
+        if same == known:
+            return known
+    return msgspec.structs.replace(
+        wanted, version=version + 1, campaign_version=version + 1, id=f"campaign:{name}:{version + 1}"
+    )
+
+
+def new_id(prefix: str) -> str:
+    """A random id for what has no natural one."""
+    return f"{prefix}{secrets.token_hex(12)}"
+
+
+def check_name(name: str, field: str) -> None:
+    """Names that stand in paths: letters, digits, dot, dash, underscore."""
+    if not 0 < len(name) <= 64 or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise InputError(
+            f"{name[:80]!r} is no name", field=field, mend="use 1 to 64 letters, digits, dots, dashes and underscores"
+        )

@@ -1,0 +1,131 @@
+"""What every endpoint works with, and the one request that it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio.to_thread
+import msgspec
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.api.auth import Caller, Keyring
+from services.api.books import CampaignBook, RunBook
+from services.api.errors import BodyError, TooLargeError
+from services.api.live import LiveCounts
+from services.api.metrics import Metrics
+from services.bootstrap import Service
+from services.queue.memory import MemoryQueue
+from services.queue.rebuild import ViewArchive
+from streams.engines.port import Transaction
+from streams.errors import InputError
+
+T = TypeVar("T")
+MIB = 1024 * 1024
+encode = msgspec.json.Encoder().encode
+
+
+class Context:
+    """Composed once an app."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.clock = service.clock
+        self.queue = MemoryQueue(ViewArchive(service.database, service.engine.lag))
+        self.campaigns = CampaignBook()
+        self.runs = RunBook()
+        self.keyring = Keyring(service.database)
+        self.live = LiveCounts(service.clock())
+        self.metrics = Metrics(self.queue.counts, service.engine.lag, self.live.totals)
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Runs `work` in the writer's transaction; returns when it is durable."""
+        return await asyncio.wrap_future(self.service.log.submit(work))
+
+    async def query(self, read: Callable[[Connection], T]) -> T:
+        """Reads the views in a thread, so that no request waits for SQL."""
+
+        def run() -> T:
+            with self.service.database.connect() as sql:
+                return read(sql)
+
+        return await anyio.to_thread.run_sync(run)
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, its caller known and allowed."""
+
+    request: Request
+    context: Context
+    caller: Caller
+
+    async def body(self, limit: int = MIB) -> bytes:
+        """The whole body. Raises TooLargeError as soon as it is over `limit` bytes."""
+        length = self.request.headers.get("content-length", "0")
+        if length.isdigit() and int(length) > limit:
+            raise _too_large(limit)
+        chunks, size = [], 0
+        async for chunk in self.request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def read(self, decoder: msgspec.json.Decoder[T], limit: int = MIB) -> T:
+        """The body as that type; an empty one is {}."""
+        return parse(decoder, await self.body(limit) or b"{}")
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    def text(self, name: str, default: str = "") -> str:
+        """A query parameter."""
+        value = self.request.query_params.get(name, default)
+        if "\x00" in value:
+            raise InputError(f"{name} holds a NUL character", field=name, mend="remove it")
+        return value
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A query parameter that is a whole number in [0, most]. Raises InputError."""
+        value = self.request.query_params.get(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) < 19) or int(value) > most:
+            raise InputError(f"{name} is {value[:40]!r}", field=name, mend=f"send a whole number from 0 to {most}")
+        return int(value)
+
+
+def parse(decoder: msgspec.json.Decoder[T], body: bytes | memoryview) -> T:
+    """Raises BodyError for what is no JSON, InputError for what is not of the type."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyError(f"the body cannot be read: {error}", mend="send JSON in UTF-8") from error
+
+
+def invalid(error: msgspec.ValidationError) -> InputError:
+    """The same as an InputError; msgspec says where as `... - at `$.tags[...]``."""
+    message, _, place = str(error).partition(" - at ")
+    field = place.replace("`", "").removeprefix("key in ").removeprefix("$").removeprefix(".")
+    if not field and "field `" in message:
+        field = message.split("`")[1]
+    where = f"{field}: " if field else ""
+    return InputError(f"{where}{message}", field=field, mend="send what /docs says of this field")
+
+
+def json_answer(content: Any, status: int = 200) -> Response:
+    """`content` as JSON; knows structs."""
+    return Response(encode(content), status, media_type="application/json")
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"the body is larger than {limit} bytes", mend="send it in smaller requests")

@@ -1,0 +1,87 @@
+"""Live numbers, counted as records are committed: totals, rates over the last seconds, the last hour in intervals."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Any
+
+from streams.engines.port import Record
+from streams.events import DeadLetter
+
+RATE_SECONDS = 10
+INTERVAL_MS = 10_000
+INTERVALS = 360  # one hour
+ONLINE_MS = 120_000
+HISTORY_TOPICS = ("outputs", "judgments", "preferences")
+
+
+class LiveCounts:
+    """Counts of events by topic. Thread-safe."""
+
+    def __init__(self, started_at: int) -> None:
+        self.started_at = started_at
+        self.errors: deque[dict[str, Any]] = deque(maxlen=50)
+        self._totals: Counter[str] = Counter()
+        self._seconds: deque[tuple[int, Counter[str]]] = deque(maxlen=RATE_SECONDS + 1)
+        self._intervals: deque[tuple[int, Counter[str]]] = deque(maxlen=INTERVALS)
+        self._seen: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def load(self, ends: dict[str, int]) -> None:
+        """Events that were in the log before counting began, by topic."""
+        with self._lock:
+            self._totals.update(ends)
+
+    def add(self, records: Sequence[Record], now: int) -> None:
+        """Counts committed records."""
+        counts = Counter([record.topic for record in records])
+        with self._lock:
+            self._totals.update(counts)
+            _bin(self._seconds, now // 1000 * 1000).update(counts)
+            history = _bin(self._intervals, now // INTERVAL_MS * INTERVAL_MS)
+            history.update({topic: counts[topic] for topic in HISTORY_TOPICS})
+        for record in records:
+            if isinstance(record.event, DeadLetter):
+                self.error(now, record.event.stage or "admission", record.event.reason)
+
+    def error(self, now: int, where: str, message: str) -> None:
+        """Remembers what went wrong."""
+        self.errors.append({"at": now, "where": where, "message": message[:500]})
+
+    def seen(self, annotator: str, now: int) -> None:
+        """The annotator is here."""
+        self._seen[annotator] = now
+
+    def online(self, now: int) -> int:
+        """Annotators heard of in the last two minutes."""
+        return sum(1 for at in list(self._seen.values()) if now - at < ONLINE_MS)
+
+    def totals(self) -> dict[str, int]:
+        """Events by topic."""
+        with self._lock:
+            return dict(self._totals)
+
+    def topics(self, names: Sequence[str], now: int) -> dict[str, dict[str, float]]:
+        """Events and rate a second over the last ten full seconds, by topic."""
+        with self._lock:
+            first, last = now // 1000 * 1000 - RATE_SECONDS * 1000, now // 1000 * 1000
+            recent: Counter[str] = Counter()
+            for at, counts in self._seconds:
+                if first <= at < last:
+                    recent.update(counts)
+            return {
+                name: {"events": self._totals[name], "rate": round(recent[name] / RATE_SECONDS, 2)} for name in names
+            }
+
+    def history(self) -> list[dict[str, int]]:
+        """One point an interval, oldest first."""
+        with self._lock:
+            return [{"at": at, **{topic: counts[topic] for topic in HISTORY_TOPICS}} for at, counts in self._intervals]
+
+
+def _bin(bins: deque[tuple[int, Counter[str]]], at: int) -> Counter[str]:
+    if not bins or bins[-1][0] < at:
+        bins.append((at, Counter()))
+    return bins[-1][1]

@@ -1,0 +1,72 @@
+"""Around every request: an id, a line in the log, metrics, headers for browsers. Pure ASGI: it is the hot path."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.api.metrics import Metrics
+
+SLOW_SECONDS = 1.0
+NO_PAGE = ("/v1/", "/docs", "/openapi.json", "/redoc")
+CONTENT_SECURITY = (
+    b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    b" object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_log = structlog.get_logger("access")
+
+
+class Observed:
+    """Wraps the app. A request's id is in its log lines, in 500 answers, and in the header X-Request-Id."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._prefix = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = f"{self._prefix}-{next(self._numbers)}"
+        scope["prefloop.request_id"] = request_id
+        begin = time.perf_counter()
+        status = 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *_headers(scope["path"], request_id)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            self._note(scope, status, time.perf_counter() - begin, request_id)
+
+    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        self._metrics.observe(scope["method"], route, status, seconds)
+        if status >= 400 or seconds > SLOW_SECONDS:  # what went well is in the metrics
+            _log.info(
+                "request",
+                method=scope["method"],
+                path=route,
+                status=status,
+                ms=round(seconds * 1000, 1),
+                request_id=request_id,
+            )
+
+
+def _headers(path: str, request_id: str) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
+    if not path.startswith(NO_PAGE):
+        headers += [(b"content-security-policy", CONTENT_SECURITY), (b"referrer-policy", b"no-referrer")]
+    return headers

@@ -1,0 +1,105 @@
+"""Endpoints as values: path, types and examples in one place, registered with roles checked and errors answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.api.auth import Caller
+from services.api.context import Call, Context
+from services.api.errors import input_answer, outage_answer, unexpected_answer
+from services.api.roles import PUBLIC, TABLE, Roles
+from streams.errors import ForbiddenError, InputError, UnavailableError
+
+NOBODY = Caller(key_id="", role="annotator")
+_log = structlog.get_logger("api")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One route. `body` is the request's struct; `answers` maps a status to an example of its body."""
+
+    method: str
+    path: str
+    answer: Callable[[Call], Awaitable[Response]]
+    summary: str
+    tag: str
+    body: Any = None
+    example: Any = None
+    answers: dict[int, Any] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)  # name -> description
+    streams: bool = False  # also answers NDJSON
+    takes_batches: bool = False  # {"outputs": [...]} and NDJSON too
+    media_type: str = "application/json"
+
+
+def register(app: FastAPI, context: Context, endpoint: Endpoint) -> None:
+    """Adds the route. Raises KeyError where the role table does not know it."""
+    roles = TABLE[endpoint.method, endpoint.path]
+    app.add_api_route(
+        endpoint.path,
+        _guarded(context, endpoint, roles),
+        methods=[endpoint.method],
+        name=endpoint.answer.__name__,
+        summary=endpoint.summary,
+        tags=[endpoint.tag],
+        response_class=Response,
+        openapi_extra={"x-roles": sorted(roles)},
+    )
+
+
+def path_names(path: str) -> list[str]:
+    """The names of the parts of a path."""
+    return re.findall(r"{(\w+)}", path)
+
+
+def _guarded(context: Context, endpoint: Endpoint, roles: Roles) -> Callable[[Request], Awaitable[Response]]:
+    async def guarded(request: Request) -> Response:
+        try:
+            caller = _allowed(context, request, roles)
+            return await endpoint.answer(Call(request, context, caller))
+        except InputError as error:
+            return input_answer(error)
+        except UnavailableError as error:
+            context.live.error(context.clock(), endpoint.path, str(error))
+            return outage_answer(error)
+        except SQLAlchemyError as error:
+            return _outage(context, endpoint, error)
+        except Exception as error:
+            context.live.error(context.clock(), endpoint.path, f"{type(error).__name__}: {error}")
+            request_id = request.scope.get("prefloop.request_id", "")
+            _log.error("unexpected", path=endpoint.path, request_id=request_id, exc_info=True)
+            return unexpected_answer(request_id)
+
+    return guarded
+
+
+def _allowed(context: Context, request: Request, roles: Roles) -> Caller:
+    """Who calls. Raises UnauthorizedError, ForbiddenError."""
+    if roles is PUBLIC:
+        return NOBODY
+    caller = context.keyring.caller(request.headers.get("authorization", ""))
+    if caller.role not in roles:
+        raise ForbiddenError(
+            f"the role {caller.role} may not do this",
+            mend=f"use a key with one of the roles: {', '.join(sorted(roles))}",
+        )
+    if caller.annotator:
+        context.live.seen(caller.annotator, context.clock())
+    return caller
+
+
+def _outage(context: Context, endpoint: Endpoint, error: SQLAlchemyError) -> Response:
+    context.live.error(context.clock(), endpoint.path, str(error))
+    _log.error("database", path=endpoint.path, exc_info=True)
+    outage = UnavailableError("the database could not be used")
+    outage.__cause__ = error
+    return outage_answer(outage)
