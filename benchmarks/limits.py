@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.lean_http import Connection, rate
+from services.spawned import free_port
 
 ROWS, ROW_BYTES, ROWS_A_COMMIT = 40_000, 1_500, 10_000
 
@@ -64,13 +65,6 @@ async def _bare(port: int, clients: int, calls: int) -> float:
     connections = [await Connection.open(port) for _ in range(clients)]
     body = b"x" * ROW_BYTES
     return await rate(connections, calls, lambda connection, _: connection.send("POST", "/", body))
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int, seconds: float = 30) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import structlog
 import typer
 from rich.console import Console
 
-from services.aggregate import aggregate_command
 from services.commands import campaigns, keys, models
-from services.demo.command import demo_command
-from services.replay import replay_command
+from services.replay.command import replay_command
 from services.settings import read_settings
 from streams.errors import PrefloopError
 
@@ -26,9 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command("demo")(demo_command)
 app.command("replay")(replay_command)
-app.command("aggregate")(aggregate_command)
 app.command("export")(models.export)
 app.command("train")(models.train)
 app.command("promote")(models.promote)
@@ -36,15 +32,15 @@ app.command("rollback")(models.rollback)
 app.add_typer(keys.app, name="keys")
 app.add_typer(campaigns.app, name="campaigns")
 
-Data = Annotated[Optional[Path], typer.Option(help="Folder of the log and everything made from it [PREFLOOP_DATA].")]  # noqa: UP045
+Data = Annotated[Path | None, typer.Option(help="Folder of the log and everything made from it [PREFLOOP_DATA].")]
 
 
 @app.command()
 def up(
     data: Data = None,
-    host: Annotated[Optional[str], typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = None,  # noqa: UP045
-    port: Annotated[Optional[int], typer.Option(help="Port of the API and the annotator page.")] = None,  # noqa: UP045
-    dashboard_port: Annotated[Optional[int], typer.Option(help="Port of the dashboard.")] = None,  # noqa: UP045
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the API and the annotator page.")] = None,
+    dashboard_port: Annotated[int | None, typer.Option(help="Port of the dashboard.")] = None,
     dashboard: Annotated[bool, typer.Option(help="Run the dashboard beside the service.")] = True,
     trainer: Annotated[bool, typer.Option(help="Run a trainer beside the service.")] = True,
 ) -> None:

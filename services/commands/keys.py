@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -50,7 +50,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="From `prefloop keys list`
 
 @app.command("recover")
 def recover(
-    data: Annotated[Optional[Path], typer.Option(help="The data folder [PREFLOOP_DATA].")] = None,  # noqa: UP045
+    data: Annotated[Path | None, typer.Option(help="The data folder [PREFLOOP_DATA].")] = None,
 ) -> None:
     """Make a new admin key on the data folder itself, when the old one is lost. The service must be stopped."""
     from services.api.auth import make_key, store_key

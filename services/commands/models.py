@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,9 +19,9 @@ Campaign = Annotated[str, typer.Option(help="The campaign.")]
 
 
 def export(
-    batch: Annotated[Optional[str], typer.Option(help="A batch's dataset, with its texts.")] = None,  # noqa: UP045
+    batch: Annotated[str | None, typer.Option(help="A batch's dataset, with its texts.")] = None,
     campaign: Campaign = "",
-    out: Annotated[Optional[Path], typer.Option(help="File to write; standard output without.")] = None,  # noqa: UP045
+    out: Annotated[Path | None, typer.Option(help="File to write; standard output without.")] = None,
     server: Server = LOCAL,
 ) -> None:
     """Export preferences (the newest revision of each, without texts), or one batch's dataset, as NDJSON."""
@@ -40,7 +40,7 @@ def export(
 
 def train(
     campaign: Campaign = "default",
-    batch: Annotated[Optional[str], typer.Option(help="An earlier batch; without it one is cut now.")] = None,  # noqa: UP045
+    batch: Annotated[str | None, typer.Option(help="An earlier batch; without it one is cut now.")] = None,
     follow: Annotated[bool, typer.Option(help="Show the progress until it ends.")] = True,
     server: Server = LOCAL,
 ) -> None:

@@ -1,0 +1,98 @@
+"""A `prefloop up` of its own process, for those who drive it from outside: demo, benchmarks, tests of kills."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import httpx
+
+from streams.errors import UnavailableError
+
+LOOK = 0.05  # seconds between looks at a service that starts
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class SpawnedService:
+    """Started on entering, stopped on leaving; can be killed and started again in between."""
+
+    def __init__(
+        self,
+        data: Path,
+        admin_key: str,
+        *,
+        port: int = 0,
+        options: Sequence[str] = ("--no-dashboard", "--no-trainer"),
+        environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
+        self.data = data
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._command = [sys.executable, "-m", "services.cli", "up", "--data", str(data), "--port", str(self.port)]
+        self._command += options
+        self._environment = {**os.environ, "PREFLOOP_ADMIN_KEY": admin_key, **(environment or {})}
+        self._log = log or data.with_name(f"{data.name}.log")
+        self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {admin_key}"}, timeout=60)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self.http.close()
+
+    def start(self) -> None:
+        """Starts it and waits until it is ready. Raises UnavailableError with the end of its log if it ends."""
+        output: IO[bytes]
+        with self._log.open("ab") as output:
+            self._running = subprocess.Popen(
+                self._command, env=self._environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        self.wait(lambda: self.http.get("/readyz").is_success, 120)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._running.pid
+
+    def kill(self) -> None:
+        """kill -9: it can do nothing about it."""
+        self._running.kill()
+        self._running.wait()
+
+    def stop(self) -> None:
+        """Asks it to stop and waits."""
+        if self._running.poll() is None:
+            self._running.terminate()
+        self._running.wait(60)
+
+    def wait(self, ready: Callable[[], bool], seconds: float) -> float:
+        """Seconds until `ready()`; a service that is not there yet counts as not ready. Raises UnavailableError."""
+        begin = time.perf_counter()
+        while time.perf_counter() < begin + seconds:
+            if self._running.poll() is not None:
+                raise UnavailableError(f"the service ended:\n{self._log.read_text(errors='replace')[-2000:]}")
+            try:
+                if ready():
+                    return time.perf_counter() - begin
+            except httpx.TransportError:
+                pass
+            time.sleep(LOOK)
+        raise UnavailableError(f"the service was not ready after {seconds:.0f} s: see {self._log}")
