@@ -9,12 +9,11 @@ export const EMPTY_DESK = { current: null, ahead: [], last: null };
 const LEAST_LEASE_MS = 30_000; // a task is not put before anybody with less time than this
 
 export const isRevision = (desk) => desk.current !== null && desk.current.revision > 1;
-export const cardsOf = (desk) => [desk.current, ...desk.ahead, desk.last].filter(Boolean);
-export const holds = (desk, task) => cardsOf(desk).some((card) => card.task.task === task);
+export const tasksOf = (desk) => [desk.current, ...desk.ahead, desk.last].filter(Boolean).map((card) => card.task.task);
 export const canUndo = (desk, now) => desk.last !== null && !isRevision(desk) && now < desk.last.task.lease_until;
 
 export function arrive(desk, task) {
-  if (holds(desk, task.task)) return desk;
+  if (tasksOf(desk).includes(task.task)) return desk;
   const card = { task, shownAt: 0, revision: task.revision ?? 1, draft: EMPTY_DRAFT };
   return desk.current ? { ...desk, ahead: [...desk.ahead, card] } : { ...desk, current: card };
 }

@@ -31,12 +31,30 @@ export function openDialog(id) {
   element(id).querySelector("[tabindex='0']").focus();
 }
 
-export function fillGuideline({ html, version }) {
+// The guideline of the campaign at hand, fetched before anybody asks for it, so that it opens at once and offline.
+export function createGuideline(api) {
+  let shown = "";
+
+  async function load(campaign, version = 0) {
+    if (shown.startsWith(`${campaign} `) && Number(shown.split(" ")[1]) >= version) return;
+    try {
+      const guideline = await api.guideline(campaign);
+      shown = `${campaign} ${guideline.version}`;
+      fillGuideline(guideline);
+    } catch (error) {
+      if (!shown) noGuideline(error.message);
+    }
+  }
+
+  return { load, open: () => openDialog("guideline") };
+}
+
+function fillGuideline({ html, version }) {
   element("guideline-title").textContent = `Guideline, version ${version}`;
   element("guideline-text").innerHTML = html || "<p>This campaign has no guideline yet. Ask your lead what matters here.</p>";
 }
 
-export function noGuideline(message) {
+function noGuideline(message) {
   const text = Object.assign(document.createElement("p"), { textContent: `The guideline can't be shown now. ${message}` });
   element("guideline-text").replaceChildren(text);
 }

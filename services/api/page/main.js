@@ -7,7 +7,7 @@ import { listen } from "./keys.js";
 import { signIn, signOut, storedKey, takeKeyFromAddress } from "./session.js";
 import { applyTheme, switchTheme } from "./theme.js";
 import { element, showPhase, showProgress, showRest, showSync } from "./view.js";
-import { openWorkplace } from "./workplace.js";
+import { Workplace } from "./workplace.js";
 
 const TRY_AGAIN_MS = 5_000;
 const clock = createClock();
@@ -19,7 +19,7 @@ async function start() {
   const api = createApi(key, clock);
   try {
     const me = await api.me();
-    if (key === storedKey()) workplace = openWorkplace({ api, me, clock, leave });
+    if (key === storedKey()) workplace = new Workplace({ api, me, clock, leave });
   } catch (error) {
     notStarted(error);
   }

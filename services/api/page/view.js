@@ -17,6 +17,10 @@ export function showPhase(phase) {
   element("tools").hidden = phase === "signin";
 }
 
+export const isResting = ({ title }) => document.body.dataset.phase === "rest" && element("rest-title").textContent === title;
+
+export const focusTitle = (part) => element(`${part}-title`).focus({ preventScroll: true });
+
 export function showRest({ icon, title, text, again = "" }) {
   element("rest-icon").setAttribute("href", `#i-${icon}`);
   element("rest-title").textContent = title;

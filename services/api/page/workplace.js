@@ -1,300 +1,307 @@
-// One annotator at work: the desk, the outbox, the supply of tasks, and what each key and button does to them.
+// One annotator at work: what each key and button does to the desk, and what the service's answers do to it.
 
 import * as desks from "./desk.js";
-import { fillGuideline, noGuideline, openDialog } from "./dialogs.js";
+import { createGuideline, openDialog } from "./dialogs.js";
 import { createOutbox } from "./outbox.js";
+import { readDesk, saveDesk } from "./session.js";
 import { createSupply } from "./supply.js";
+import { createSyncStatus } from "./sync.js";
 import * as view from "./view.js";
 
-const DESK = "prefloop.desk";
 const DETAILS = "prefloop.details";
 const LOOK_AGAIN_MS = 5_000;
 // A second press that was meant for the task before must not answer one that nobody has seen.
 const SETTLE_MS = 300;
+const SKIP_REASON_LIMIT = 1_000; // characters, of POST /v1/tasks/{task}/skip
+const FLAGS = ["both_bad", "unsure", "broken", "critical"];
 
-export function openWorkplace({ api, me, clock, leave }) {
-  let desk = desks.restored(readDesk(), clock.now());
-  let today = me.judged_today;
-  let details = localStorage.getItem(DETAILS) === "open";
-  let onScreen = null; // the card whose task is shown
-  let presentedAt = 0;
-  let guideline = "";
-  let sent = false;
-  const closing = new AbortController();
+const NOT_KEPT = "This browser keeps nothing for later (its storage is full or turned off). Leave this tab open until all is sent.";
+const TIME_IS_OVER = "The time for this task is over. You can still answer, though it may come too late to count; or press S for another.";
+const FIRST_WORDS = "Read both, then press 1, 2 or 3. U takes the last answer back.";
 
-  const outbox = createOutbox({
-    owner: me.annotator || "key",
-    send: (entry) => (entry.kind === "skip" ? api.skip(entry.task, entry.reason) : api.judge(entry.judgment)),
-    onSent: acknowledged,
-    onRefused: refused,
-    onBlocked: (error) => supply.blocked(error),
-    onChange: showSync,
-  });
+export class Workplace {
+  #desk;
+  #today;
+  #details = localStorage.getItem(DETAILS) === "open";
+  #onScreen = null; // the task that is shown
+  #presentedAt = 0; // on performance's clock
+  #closing = new AbortController();
+  #clock;
+  #outbox;
+  #supply;
+  #sync;
+  #guideline;
+  #acts;
 
-  const supply = createSupply({
-    api,
-    campaign: () => view.element("campaign").value || undefined,
-    wanted: () => !desk.current || desk.ahead.length === 0,
-    inHand: () => [...desks.cardsOf(desk).map((card) => card.task.task), ...outbox.tasks],
-    arrived: (task) => move(desks.arrive(desk, task)),
-    resting: rest,
-    suspended: (state) => ((desk = desks.EMPTY_DESK), save(), rest(state)),
-    welcome: () => outbox.drain(),
-    leave,
-  });
+  // `me` is the answer of GET /v1/me; `leave(why)` ends the work and asks for a key.
+  constructor({ api, me, clock, leave }) {
+    this.#clock = clock;
+    this.#outbox = this.#createOutbox(api, me.annotator);
+    this.#sync = createSyncStatus(this.#outbox);
+    this.#supply = this.#createSupply(api, leave);
+    this.#guideline = createGuideline(api);
+    this.#acts = this.#createActs();
+    this.#desk = desks.restored(readDesk(), clock.now());
+    this.#today = me.judged_today + this.#outbox.firstAnswers;
+    this.#open(me);
+  }
+
+  #createOutbox(api, annotator) {
+    return createOutbox({
+      owner: annotator || "nobody",
+      send: (entry) => (entry.kind === "skip" ? api.skip(entry.task, entry.reason) : api.judge(entry.judgment)),
+      onSent: (entry, answer) => this.#acknowledged(entry, answer),
+      onRefused: (entry, error) => this.#refused(entry, error),
+      onBlocked: (error) => this.#supply.blocked(error),
+      onChange: () => this.#sync.show(),
+    });
+  }
+
+  #createSupply(api, leave) {
+    return createSupply({
+      api,
+      campaign: () => view.element("campaign").value || undefined,
+      wanted: () => !this.#desk.current || this.#desk.ahead.length === 0,
+      inHand: () => [...desks.tasksOf(this.#desk), ...this.#outbox.tasks],
+      arrived: (task) => this.#move(desks.arrive(this.#desk, task)),
+      resting: (state) => this.#desk.current || this.#rest(state),
+      suspended: (state) => this.#sendHome(state),
+      welcome: () => this.#outbox.drain(),
+      leave,
+    });
+  }
+
+  #open(me) {
+    view.showCampaigns(me.campaigns ?? []);
+    view.showProgress(this.#today);
+    this.#listen();
+    if (this.#desk.current) this.#show();
+    else this.#rest({ icon: "loop", title: "One moment", text: "Looking for your next task." });
+    if (me.judged_total === 0) view.notice(FIRST_WORDS);
+    this.#guideline.load(me.campaigns?.[0] ?? "default");
+    this.#outbox.drain();
+    this.#supply.fill();
+  }
+
+  #listen() {
+    const on = (target, name, listener) => target.addEventListener(name, listener, { signal: this.#closing.signal });
+    const details = view.element("details");
+    on(details, "change", ({ target }) => this.#desk.current && this.#changed(target));
+    on(details, "submit", (event) => event.preventDefault());
+    on(view.element("reason"), "input", ({ target }) => this.#wrote(target.value));
+    on(view.element("campaign"), "change", () => this.#leaveTask(desks.next({ ...this.#desk, ahead: [] }, this.#clock.now())));
+    on(window, "pagehide", () => saveDesk(this.#desk));
+    on(window, "offline", () => this.#sync.show());
+    on(window, "online", () => this.#goOn());
+    const ticking = setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS);
+    this.#closing.signal.addEventListener("abort", () => clearInterval(ticking));
+  }
+
+  close() {
+    this.#closing.abort();
+    this.#outbox.close();
+    this.#supply.close();
+    view.notice("");
+  }
+
+  #goOn() {
+    this.#outbox.drain();
+    this.#supply.fill();
+  }
 
   // ------------------------------------------------------------ showing
 
-  function move(changed) {
-    desk = changed;
-    save();
-    show();
+  #move(desk) {
+    this.#desk = desk;
+    saveDesk(desk);
+    this.#show();
   }
 
-  function show() {
-    if (desk.current && desk.current.task !== onScreen?.task) present();
-    if (!desk.current) return;
-    view.showDraft(desk, { details, now: clock.now() });
-    onScreen = desk.current;
+  #show() {
+    if (!this.#desk.current) return;
+    if (this.#desk.current.task !== this.#onScreen) this.#present(this.#desk.current.task);
+    view.showDraft(this.#desk, { details: this.#details, now: this.#clock.now() });
   }
 
-  function present() {
-    presentedAt = performance.now();
-    view.showTask(desk.current.task);
+  #present(task) {
+    this.#onScreen = task;
+    this.#presentedAt = performance.now();
     view.showPhase("task");
-    view.element("task-title").focus({ preventScroll: true });
+    view.showTask(task);
+    view.focusTitle("task");
     // Frames are drawn only where the page is visible: that, and not its arrival, is when a task is shown.
-    requestAnimationFrame(() => (desk = desks.shown(desk, clock.now())));
-    loadGuideline();
+    requestAnimationFrame(() => (this.#desk = desks.shown(this.#desk, this.#clock.now())));
+    this.#guideline.load(task.campaign, task.campaign_version);
   }
 
-  function rest(state) {
-    if (desk.current) return;
-    const wasResting = document.body.dataset.phase === "rest" && view.element("rest-title").textContent === state.title;
-    onScreen = null;
+  #rest(state) {
+    const same = view.isResting(state);
+    this.#onScreen = null;
     view.showRest(state);
     view.showPhase("rest");
-    if (!wasResting) view.element("rest-title").focus();
+    if (!same) view.focusTitle("rest");
   }
 
-  function showSync() {
-    const trouble = outbox.waiting > 0 && (outbox.troubled || !navigator.onLine || outbox.waiting > 2);
-    if (trouble) sent = true;
-    const text = trouble ? `${outbox.waiting} kept here, will be sent` : sent && outbox.waiting === 0 ? "All sent" : "";
-    view.showSync(text, trouble);
-    if (outbox.waiting === 0 && sent) setTimeout(() => ((sent = false), outbox.waiting || view.showSync("", false)), 4_000);
+  #sendHome(state) {
+    this.#move(desks.EMPTY_DESK);
+    this.#rest(state);
+  }
+
+  // Every few seconds: has a lease ended?
+  #lookAgain() {
+    this.#show();
+    const { current } = this.#desk;
+    if (!current || current.told || desks.isRevision(this.#desk) || this.#clock.now() < current.task.lease_until) return;
+    this.#desk = { ...this.#desk, current: { ...current, told: true } };
+    view.notice(TIME_IS_OVER);
   }
 
   // ------------------------------------------------------------ answering
 
-  function choose(side) {
-    if (details) return markAndGoOn(view.focusedRow(), side);
-    desk = desks.draft(desk, { choice: side });
-    return answer();
+  #choose(side) {
+    if (this.#details) return this.#markAndGoOn(view.focusedRow(), side);
+    if (!this.#settled()) return;
+    this.#desk = desks.draft(this.#desk, { choice: side });
+    this.#answer();
   }
 
-  function mark(row, side) {
-    const { marks } = desk.current.draft;
-    move(desks.draft(desk, row === "overall" ? { choice: side } : { marks: { ...marks, [row]: side } }));
-  }
-
-  function markAndGoOn(row, side) {
-    mark(row ?? "overall", side);
-    const rows = ["overall", ...desk.current.task.criteria.map(({ name }) => name)];
-    if (row !== null) view.focusRow(rows[rows.indexOf(row) + 1] ?? row);
-  }
-
-  function answer() {
-    const card = desk.current;
-    if (!card.draft.choice || !settled()) return;
-    const judgment = desks.judgment(card, clock.now());
-    if (card.revision === 1) today += 1;
+  #answer() {
+    const card = this.#desk.current;
+    if (!card.draft.choice || !this.#settled()) return;
+    const judgment = desks.judgment(card, this.#clock.now());
+    if (card.revision === 1) this.#count(1);
     view.notice("");
-    view.announce(`${view.sideName(card.draft.choice)}. ${today} today.`);
-    dispatch({ kind: "judgment", task: judgment.task, revision: judgment.revision, judgment });
-    leaveTask(desks.answered(desk, clock.now()));
+    view.announce(`${view.sideName(judgment.choice)}. ${this.#today} today.`);
+    this.#dispatch({ kind: "judgment", task: judgment.task, revision: judgment.revision, judgment });
+    this.#leaveTask(desks.answered(this.#desk, this.#clock.now()));
   }
 
-  function skip() {
-    if (desks.isRevision(desk) || !settled()) return;
-    const { task, draft } = desk.current;
+  #skip() {
+    if (desks.isRevision(this.#desk) || !this.#settled()) return;
+    const { task, draft } = this.#desk.current;
     view.announce("Skipped.");
-    dispatch({ kind: "skip", task: task.task, reason: draft.reason.trim() });
-    leaveTask(desks.next(desk, clock.now()));
+    this.#dispatch({ kind: "skip", task: task.task, reason: draft.reason.trim().slice(0, SKIP_REASON_LIMIT) });
+    this.#leaveTask(desks.next(this.#desk, this.#clock.now()));
   }
 
-  const settled = () => performance.now() - presentedAt >= SETTLE_MS;
-
-  function dispatch(entry) {
-    if (!outbox.add(entry)) view.notice("This browser keeps nothing for later (its storage is full or turned off). Leave this tab open until all is sent.");
-    view.showProgress(today);
+  #settled() {
+    return performance.now() - this.#presentedAt >= SETTLE_MS;
   }
 
-  function leaveTask(changed) {
-    move(changed);
-    supply.fill();
+  #dispatch(entry) {
+    if (!this.#outbox.add(entry)) view.notice(NOT_KEPT);
   }
 
-  function undo() {
-    if (desks.isRevision(desk)) return;
-    if (!desks.canUndo(desk, clock.now())) return view.notice(desk.last ? "The time to change the last answer is over; it stands." : "There is nothing to undo.");
-    move(desks.undone(desk, clock.now()));
+  #leaveTask(desk) {
+    this.#move(desk);
+    this.#supply.fill();
+  }
+
+  #count(change) {
+    this.#today += change;
+    view.showProgress(this.#today);
+  }
+
+  #undo() {
+    if (desks.isRevision(this.#desk)) return;
+    if (!this.#desk.last) return view.notice("There is nothing to undo.");
+    if (!desks.canUndo(this.#desk, this.#clock.now())) return view.notice("The time to change the last answer is over; it stands.");
+    this.#move(desks.undone(this.#desk, this.#clock.now()));
     view.announce("The last task is back. Answer again to change it, or press Escape to keep it.");
   }
 
-  function keep() {
-    if (desks.isRevision(desk)) leaveTask(desks.kept(desk, clock.now()));
+  #keep() {
+    if (desks.isRevision(this.#desk)) this.#leaveTask(desks.kept(this.#desk, this.#clock.now()));
   }
 
   // ------------------------------------------------------------ what the service said
 
-  function acknowledged(entry, reply) {
-    if (entry.kind === "judgment" && reply?.counted === false) view.notice(reply.message || "It came late: it is kept, and does not count.");
+  #acknowledged(entry, answer) {
+    if (entry.kind === "judgment" && answer.counted === false) view.notice(answer.message);
   }
 
-  function refused(entry, error) {
-    if (entry.kind === "skip") return; // nothing left to skip: as good as skipped
-    if (entry.revision === 1) view.showProgress((today -= 1));
-    const what = entry.revision === 1 ? "An answer was not taken" : "The change was not taken, your first answer stands";
-    view.notice(`${what}: ${error.message} ${error.mend}`);
+  #refused(entry, error) {
+    if (entry.kind === "skip") return; // nothing left to skip is as good as skipped
+    if (entry.revision === 1) this.#count(-1);
+    const what = entry.revision === 1 ? "An answer was not taken" : "The change was not taken, the answer before it stands";
+    view.notice(`${what}: ${error.message}. ${error.mend}`.replaceAll("..", "."));
   }
 
   // ------------------------------------------------------------ details
 
-  function toggleDetails(open = !details) {
-    details = open;
-    localStorage.setItem(DETAILS, open ? "open" : "closed");
-    show();
-    if (open) view.focusRow("overall");
-    else view.element("task-title").focus({ preventScroll: true });
+  #mark(row, side) {
+    const { marks } = this.#desk.current.draft;
+    const change = row === "overall" ? { choice: side } : { marks: { ...marks, [row]: side } };
+    this.#move(desks.draft(this.#desk, change));
   }
 
-  function writeReason() {
-    toggleDetails(true);
+  #markAndGoOn(row, side) {
+    this.#mark(row ?? "overall", side);
+    const rows = ["overall", ...this.#desk.current.task.criteria.map(({ name }) => name)];
+    if (row !== null) view.focusRow(rows[rows.indexOf(row) + 1] ?? row);
+  }
+
+  #toggleDetails(open) {
+    this.#details = open;
+    localStorage.setItem(DETAILS, open ? "open" : "closed");
+    this.#show();
+    if (open) view.focusRow("overall");
+    else view.focusTitle("task");
+  }
+
+  #writeReason() {
+    this.#toggleDetails(true);
     view.element("reason").focus();
   }
 
-  function escape() {
+  #escape() {
     if (document.activeElement === view.element("reason")) return view.focusRow("overall");
-    return desks.isRevision(desk) ? keep() : details && toggleDetails(false);
+    if (desks.isRevision(this.#desk)) return this.#keep();
+    if (this.#details) this.#toggleDetails(false);
   }
 
-  function setStrength(strength) {
-    const same = desk.current.draft.strength === strength;
-    move(desks.draft(desk, { strength: same ? null : strength }));
+  #setStrength(strength) {
+    const same = this.#desk.current.draft.strength === strength;
+    this.#move(desks.draft(this.#desk, { strength: same ? null : strength }));
   }
 
-  function changed({ target }) {
-    if (!desk.current) return;
-    const row = target.closest("[data-row]")?.dataset.row;
-    if (row) return mark(row, target.value);
-    if (target.name === "strength") return move(desks.draft(desk, { strength: Number(target.value) }));
-    if (target.type === "checkbox") return move(desks.toggleFlag(desk, target.value));
+  // Kept without drawing anything: whoever writes sees what they write.
+  #wrote(reason) {
+    if (this.#desk.current) this.#desk = desks.draft(this.#desk, { reason });
   }
 
-  // ------------------------------------------------------------ guideline
-
-  async function loadGuideline() {
-    const { campaign, campaign_version: version } = desk.current?.task ?? { campaign: me.campaigns?.[0] ?? "default" };
-    if (guideline === `${campaign} ${version}`) return;
-    try {
-      fillGuideline(await api.guideline(campaign));
-      guideline = `${campaign} ${version}`;
-    } catch (error) {
-      if (!guideline) noGuideline(error.message);
-    }
-  }
-
-  async function openGuideline() {
-    if (!guideline) await loadGuideline();
-    openDialog("guideline");
+  #changed(input) {
+    const row = input.closest("[data-row]")?.dataset.row;
+    if (row) this.#mark(row, input.value);
+    else if (input.name === "strength") this.#move(desks.draft(this.#desk, { strength: Number(input.value) }));
+    else if (input.type === "checkbox") this.#move(desks.toggleFlag(this.#desk, input.value));
   }
 
   // ------------------------------------------------------------ keys and buttons
 
-  const ANYWHERE = {
-    guideline: openGuideline,
-    help: () => openDialog("help"),
-    again: () => (outbox.drain(), supply.fill()),
-  };
-  const flag = (name) => () => move(desks.toggleFlag(desk, name));
-  const ON_A_TASK = {
-    left: () => choose("left"),
-    tie: () => choose("tie"),
-    right: () => choose("right"),
-    strength: (key) => setStrength(Number(key) - 3),
-    undo,
-    skip,
-    keep,
-    escape,
-    details: () => toggleDetails(),
-    reason: writeReason,
-    send: () => details && answer(),
-    scroll: (key) => view.scrollResponses(key === "k" ? -1 : 1),
-    ...Object.fromEntries(["both_bad", "unsure", "broken", "critical"].map((name) => [name, flag(name)])),
-  };
-
-  function perform(act, key) {
-    if (ANYWHERE[act]) return ANYWHERE[act]();
-    if (desk.current) return ON_A_TASK[act]?.(key);
-    if (act === "undo") return undo();
+  #createActs() {
+    const flag = (name) => [name, () => this.#move(desks.toggleFlag(this.#desk, name))];
+    return {
+      left: () => this.#choose("left"),
+      tie: () => this.#choose("tie"),
+      right: () => this.#choose("right"),
+      strength: (key) => this.#setStrength(Number(key) - 3),
+      skip: () => this.#skip(),
+      keep: () => this.#keep(),
+      escape: () => this.#escape(),
+      details: () => this.#toggleDetails(!this.#details),
+      reason: () => this.#writeReason(),
+      send: () => this.#details && this.#answer(),
+      scroll: (key) => view.scrollResponses(key === "k" ? -1 : 1),
+      ...Object.fromEntries(FLAGS.map(flag)),
+    };
   }
 
-  // ------------------------------------------------------------ life
-
-  function save() {
-    try {
-      sessionStorage.setItem(DESK, JSON.stringify(desk));
-    } catch {
-      sessionStorage.removeItem(DESK); // too long to keep over a reload: the tasks come again from the service
-    }
+  perform(act, key) {
+    if (act === "guideline") return this.#guideline.open();
+    if (act === "help") return openDialog("help");
+    if (act === "again") return this.#goOn();
+    if (act === "undo") return this.#undo();
+    if (this.#desk.current) this.#acts[act]?.(key);
   }
-
-  function lookAgain() {
-    showSync();
-    if (!desk.current) return;
-    show();
-    const over = clock.now() >= desk.current.task.lease_until && !desks.isRevision(desk);
-    if (over && !desk.current.told) {
-      desk = { ...desk, current: { ...desk.current, told: true } };
-      view.notice("The time for this task is over. You can still answer, it may come too late to count; or press S for another.");
-    }
-  }
-
-  function on(target, name, listener) {
-    target.addEventListener(name, listener, { signal: closing.signal });
-  }
-
-  view.showCampaigns(me.campaigns ?? []);
-  on(view.element("campaign"), "change", () => move(desks.next({ ...desk, ahead: [] }, clock.now())) || supply.fill());
-  on(view.element("details"), "change", changed);
-  on(view.element("details"), "submit", (event) => event.preventDefault());
-  on(view.element("reason"), "input", ({ target }) => desk.current && (desk = desks.draft(desk, { reason: target.value })));
-  on(window, "pagehide", save);
-  on(window, "offline", showSync);
-  on(window, "online", () => (outbox.drain(), supply.fill()));
-  const ticking = setInterval(lookAgain, LOOK_AGAIN_MS);
-
-  today += outbox.firstAnswers;
-  view.showProgress(today);
-  if (desk.current) show();
-  else rest({ icon: "loop", title: "One moment", text: "Looking for your next task." });
-  outbox.drain();
-  loadGuideline();
-  supply.fill();
-
-  return {
-    perform,
-    close() {
-      closing.abort();
-      clearInterval(ticking);
-      outbox.close();
-      supply.close();
-      view.notice("");
-    },
-  };
-}
-
-function readDesk() {
-  return JSON.parse(sessionStorage.getItem(DESK)) ?? desks.EMPTY_DESK;
 }
