@@ -1,0 +1,60 @@
+"""`prefloop demo`, as people type it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from services.settings import read_settings
+
+FOLDER = Path(".prefloop-demo")
+INTERRUPTED = 130
+
+
+def demo_command(
+    rounds: Annotated[int, typer.Option(min=1, help="How many times around the loop.")] = 2,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end, until Ctrl-C.")] = False,
+    data: Annotated[Path, typer.Option(help="Folder for the converted model and, in one folder a run, all else.")] = (
+        FOLDER
+    ),
+    prompts: Annotated[int, typer.Option(min=16, max=144, help="Prompts a round; two candidates each.")] = 96,
+) -> None:
+    """Watch the whole loop with a real small model: SmolLM2-135M-Instruct and fourteen simulated annotators.
+
+    Each round, the policy answers prompts twice, annotators with a hidden preference (short, friendly answers)
+    compare the answers through the same HTTP API that people use, quality control finds the spammers among them,
+    the consensus trains a reward model and the policy, and a gate decides about the promotion. About six minutes a
+    round on two cores; the dashboard is up the whole time.
+    """
+    from services.demo.session import play
+
+    console = Console()
+    bars = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    folder = data / time.strftime("run-%Y%m%d-%H%M%S")
+    try:
+        play(
+            console,
+            bars,
+            folder,
+            data / "smollm2",
+            rounds=rounds,
+            prompts=prompts,
+            keep=keep,
+            threads=read_settings().threads,
+        )
+    except KeyboardInterrupt:
+        bars.stop()
+        console.print(f"\nstopped; the service and everything beside it has ended. What there is lies in {folder}")
+        raise typer.Exit(INTERRUPTED) from None
