@@ -122,7 +122,7 @@ class Courier:
                 return
             self._hurried += 1
             self.wake.notify_all()
-            self.wake.wait_for(lambda: self._idle or self._away(), timeout)
+            self.wake.wait_for(lambda: self._idle or (self._away() and not self._in_flight), timeout)
             self._closed = True
             rest = self._in_flight + self._take()
             self.wake.notify_all()
@@ -230,10 +230,13 @@ class Courier:
     def _keep(self) -> None:
         """What is in flight goes to disk, unless `close` has done that already."""
         with self.wake:
-            entries, self._in_flight = self._in_flight, []
             if self._closed:
                 return
+            entries = self._in_flight
         self._store(entries)
+        with self.wake:
+            self._in_flight = []  # only now: `close` waits for it
+            self.wake.notify_all()
 
     def _await_work(self) -> bool:
         """Waits for something to do; False when it is over."""
