@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import IO, Self
 
 import httpx
 
+from services.children import Child
 from streams.errors import UnavailableError
 
 LOOK = 0.05  # seconds between looks at a service that starts
@@ -42,8 +42,8 @@ class SpawnedService:
         self.data = data
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._command = [sys.executable, "-m", "services.cli", "up", "--data", str(data), "--port", str(self.port)]
-        self._command += options
+        arguments = ["up", "--data", str(data), "--port", str(self.port), *options]
+        self._command = Child(module="services.cli", arguments=arguments).command
         self._environment = {**os.environ, "PREFLOOP_ADMIN_KEY": admin_key, **(environment or {})}
         self._log = log or data.with_name(f"{data.name}.log")
         self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {admin_key}"}, timeout=60)
@@ -59,11 +59,19 @@ class SpawnedService:
         self.http.close()
 
     def start(self) -> None:
-        """Starts it and waits until it is ready. Raises UnavailableError with the end of its log if it ends."""
+        """Starts it and waits until it is ready. Raises UnavailableError with the end of its log if it ends.
+
+        It has a session of its own, so that Ctrl-C reaches who drives it alone, and dies with it all the same.
+        """
         output: IO[bytes]
         with self._log.open("ab") as output:
             self._running = subprocess.Popen(
-                self._command, env=self._environment, stdout=output, stderr=subprocess.STDOUT
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
             )
         self.wait(lambda: self.http.get("/readyz").is_success, 120)
 
@@ -75,20 +83,24 @@ class SpawnedService:
     def kill(self) -> None:
         """kill -9: it can do nothing about it."""
         self._running.kill()
-        self._running.wait()
+        self._running.communicate()
+
+    def check(self) -> None:
+        """Raises UnavailableError with the end of its log where it has ended."""
+        if self._running.poll() is not None:
+            raise UnavailableError(f"the service ended:\n{self._log.read_text(errors='replace')[-2000:]}")
 
     def stop(self) -> None:
         """Asks it to stop and waits."""
         if self._running.poll() is None:
             self._running.terminate()
-        self._running.wait(60)
+        self._running.communicate(timeout=60)
 
     def wait(self, ready: Callable[[], bool], seconds: float) -> float:
         """Seconds until `ready()`; a service that is not there yet counts as not ready. Raises UnavailableError."""
         begin = time.perf_counter()
         while time.perf_counter() < begin + seconds:
-            if self._running.poll() is not None:
-                raise UnavailableError(f"the service ended:\n{self._log.read_text(errors='replace')[-2000:]}")
+            self.check()
             try:
                 if ready():
                     return time.perf_counter() - begin

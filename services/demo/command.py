@@ -10,8 +10,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from services.settings import read_settings
-
 FOLDER = Path(".prefloop-demo")
 INTERRUPTED = 130
 
@@ -52,7 +50,6 @@ def demo_command(
             rounds=rounds,
             prompts=prompts,
             keep=keep,
-            threads=read_settings().threads,
         )
     except KeyboardInterrupt:
         bars.stop()

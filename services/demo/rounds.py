@@ -109,7 +109,7 @@ def play_round(loop: Loop, number: int) -> RoundFacts:
     with timed(seconds, "training"):
         run = train(loop, number, batch)
     model = decided_model(loop, run)
-    rows = rows_of(loop.service.client.lines(loop.service.key, f"/v1/datasets/{batch}"))
+    rows = rows_of(loop.service.lines(f"/v1/datasets/{batch}"))
     with timed(seconds, "evaluation"):
         rate = compare(loop, number, model["uri"], old)
     decision = model.get("decision") or {}

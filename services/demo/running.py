@@ -1,27 +1,23 @@
-"""`prefloop up` as a child of the demo: started like a user starts it, spoken to over HTTP, and surely ended."""
+"""The running service as the demo speaks to it: over HTTP, with the admin's key, like people do."""
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dashboard.client import Client, connect
-from services.children import Child
+from services.settings import Settings
+from services.spawned import SpawnedService
 from streams.errors import PrefloopError, UnavailableError
 
-PORT, DASHBOARD_PORT = 8080, 8501  # tried first
-PORTS_TRIED = 200  # upwards from there
-START = 60.0  # seconds that the service may take to be ready
+PORTS_TRIED = 200  # upwards from the settings' own
 PATIENCE = 60.0  # seconds that an outage may last before the demo gives up
-TAIL = 15  # lines of the service's log that a failed start shows
 
 
 class DemoError(PrefloopError):
@@ -32,12 +28,16 @@ class DemoError(PrefloopError):
 class Running:
     """A running service and the key to it."""
 
+    spawned: SpawnedService
     client: Client
-    url: str
-    dashboard_url: str
     key: str  # the admin's
-    process: subprocess.Popen[bytes]
+    dashboard_url: str
     log: Path
+
+    @property
+    def url(self) -> str:
+        """Of the API and the annotator page."""
+        return self.spawned.url
 
     def get(self, path: str, **query: str | int) -> Any:
         """The JSON at the path; an outage of a few seconds is waited out."""
@@ -46,7 +46,7 @@ class Running:
             try:
                 return self.client.get(self.key, path, **query)
             except UnavailableError:
-                self.check()
+                self.spawned.check()
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.5)
@@ -59,69 +59,30 @@ class Running:
         """The service's answer to the body."""
         return self.client.put(self.key, path, body)
 
-    def check(self) -> None:
-        """Raises DemoError where the service has ended."""
-        code = self.process.poll()
-        if code is not None:
-            raise DemoError(f"the service ended with exit code {code}; its log {self.log} ends with:\n{tail(self.log)}")
+    def lines(self, path: str) -> Iterator[str]:
+        """The NDJSON lines at the path."""
+        return self.client.lines(self.key, path)
 
 
 @contextmanager
-def running_service(data: Path, *, dashboard: bool = True, trainer: bool = True) -> Iterator[Running]:
-    """The service on `data`, ready, until the block is left. Raises DemoError where it does not start."""
-    port, dashboard_port = free_port(PORT), free_port(DASHBOARD_PORT)
+def running_service(data: Path, settings: Settings, options: Sequence[str] = ()) -> Iterator[Running]:
+    """`prefloop up` on `data`, ready, until the block is left; on free ports near the settings' own.
+
+    Raises UnavailableError with the end of the log where it does not start.
+    """
+    port, dashboard_port = free_port(settings.port), free_port(settings.dashboard_port)
     key = f"plk_{secrets.token_hex(6)}_{secrets.token_urlsafe(24)}"
     data.mkdir(parents=True, exist_ok=True)
     log = data / "up.log"
-    options = ["--data", str(data), "--port", str(port), "--dashboard-port", str(dashboard_port)]
-    options += [] if dashboard else ["--no-dashboard"]
-    options += [] if trainer else ["--no-trainer"]
-    child = Child(module="services.cli", arguments=["up", *options], environment={"PREFLOOP_ADMIN_KEY": key})
-    with log.open("ab") as sink, _child(child, sink) as process:
-        url = f"http://127.0.0.1:{port}"
-        running = Running(
-            client=connect(url),
-            url=url,
-            dashboard_url=f"http://127.0.0.1:{dashboard_port}",
+    options = ["--dashboard-port", str(dashboard_port), *options]
+    with SpawnedService(data, key, port=port, options=options, log=log) as spawned:
+        yield Running(
+            spawned=spawned,
+            client=connect(spawned.url),
             key=key,
-            process=process,
+            dashboard_url=f"http://127.0.0.1:{dashboard_port}",
             log=log,
         )
-        _await_ready(running)
-        yield running
-
-
-@contextmanager
-def _child(child: Child, sink: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A session of its own, so that Ctrl-C reaches the demo alone, which then ends the service in good order."""
-    process = subprocess.Popen(
-        child.command,
-        stdin=subprocess.PIPE,
-        stdout=sink,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **child.environment},
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdin:
-            process.stdin.close()
-
-
-def _await_ready(running: Running) -> None:
-    end = time.monotonic() + START
-    while not running.client.healthy("/readyz"):
-        running.check()
-        if time.monotonic() > end:
-            raise DemoError(f"the service was not ready after {START:.0f} s; see its log {running.log}")
-        time.sleep(0.2)
 
 
 def free_port(first: int) -> int:
@@ -135,8 +96,3 @@ def free_port(first: int) -> int:
                 continue
             return port
     raise DemoError(f"no port from {first} to {first + PORTS_TRIED - 1} is free; stop something that listens there")
-
-
-def tail(log: Path, lines: int = TAIL) -> str:
-    """The last lines of a log."""
-    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])

@@ -14,22 +14,24 @@ from services.demo.policy import convert
 from services.demo.rounds import Loop, play_round, send_gold, write_campaign
 from services.demo.running import Running, running_service
 from services.demo.table import addresses, closing
+from services.settings import read_settings
 
 NEWEST_ALERTS = 1_000
 
 
-def play(
-    console: Console, bars: Progress, data: Path, model: Path, *, rounds: int, prompts: int, keep: bool, threads: int
-) -> None:
+def play(console: Console, bars: Progress, data: Path, model: Path, *, rounds: int, prompts: int, keep: bool) -> None:
     """Runs the demo. Raises DemoError and other PrefloopErrors whose message says the mend; nothing is left running."""
-    with running_service(data) as service:
+    settings = read_settings()
+    with running_service(data, settings) as service:
         visitor = service.post("/v1/annotators", {"name": "You", "role": "annotator"})
         where = addresses(service.url, service.dashboard_url, service.key, visitor["link"])
         console.print(where)
         people = hire(service)
         with bars:
             base = prepare(service, bars, model)
-            loop = Loop(service=service, people=people, base=base, progress=bars, prompts=prompts, threads=threads)
+            loop = Loop(
+                service=service, people=people, base=base, progress=bars, prompts=prompts, threads=settings.threads
+            )
             facts = [play_round(loop, number) for number in range(1, rounds + 1)]
         show(console, service, people, facts, data)
         if keep:
@@ -60,5 +62,5 @@ def stay(console: Console, service: Running) -> None:
     """Until Ctrl-C, or until the service ends."""
     console.print("Everything goes on running, and everything can be tried. Ctrl-C ends it.")
     while True:
-        service.check()
+        service.spawned.check()
         time.sleep(1.0)
