@@ -168,7 +168,7 @@ def by_tag(colours: Palette, rows: int) -> Spec:
 
 
 def length_curve(colours: Palette) -> Spec:
-    """How often the longer one wins. Rows: difference (characters), rate, pairs."""
+    """How often the longer one wins. Rows: difference (characters), rate, low, high, pairs."""
     x = {
         "field": "difference",
         "type": "quantitative",
@@ -184,6 +184,10 @@ def length_curve(colours: Palette) -> Spec:
         colours,
         260,
         layer=[
+            {
+                "mark": {"type": "area", "color": colours.accent, "opacity": 0.13},
+                "encoding": {"x": x, "y": _share("low", "wins"), "y2": {"field": "high"}},
+            },
             _rule_at(0.5, "y", colours),
             {
                 "mark": {"type": "line", "strokeWidth": 1.8, "color": colours.accent},

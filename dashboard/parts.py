@@ -193,10 +193,11 @@ def offer(action: Action, key: str, disabled: str = "") -> None:
 
 
 def _ask(action: Action, key: str) -> None:
-    st.dialog(action.label)(lambda: _confirmation(action, key))()
+    st.dialog(action.label)(lambda: confirmation(action, key))()
 
 
-def _confirmation(action: Action, key: str) -> None:
+def confirmation(action: Action, key: str) -> None:
+    """What the dialog holds: what will happen, the reason, the button that does it."""
     st.markdown(action.explained)
     with st.form(f"{key}-form", border=False):
         reason = (

@@ -12,6 +12,7 @@ from dashboard import charts, parts, session, wording
 from dashboard.parts import Action, Tile
 
 Json = dict[str, Any]
+EVER = 1  # ms: the `since` of a suspension that takes every judgment back
 CHARTED = 30  # rows that a chart of intervals holds and stays readable
 FIRST = "prefloop keys add Mei --role annotator --server {server}"
 MEANING = {
@@ -115,17 +116,18 @@ def table(people: list[Json]) -> None:
         "Ties": st.column_config.NumberColumn(format="percent", help="Share of judgments that say tie"),
         "Last judgment": st.column_config.DatetimeColumn(format="distance"),
     }
-    chosen = st.dataframe(
+    st.dataframe(
         frame,
         column_config=config,
         hide_index=True,
         on_select=open_selected,
         selection_mode="single-row",
         key="people",
-        height=parts.rows_high(len(people), 420),
+        height=parts.rows_high(len(people), 470),
     )
     st.session_state["people-shown"] = [row["annotator"] for row in people]
-    del chosen
+    if st.session_state.pop("people-clicked", False):
+        st.rerun()  # the whole page: what is opened stands outside the part that refreshes by itself
 
 
 def open_selected() -> None:
@@ -133,6 +135,7 @@ def open_selected() -> None:
     rows = st.session_state["people"]["selection"]["rows"]
     shown = st.session_state.get("people-shown", [])
     st.session_state["annotator"] = shown[rows[0]] if rows and rows[0] < len(shown) else ""
+    st.session_state["people-clicked"] = True
 
 
 @st.fragment(run_every="5s")
@@ -146,7 +149,8 @@ def everybody() -> None:
     if not people:
         parts.empty(
             "No annotators yet.",
-            "Make one with a lead's key in PREFLOOP_KEY. You get a personal link that opens the annotator page, signed in.",
+            "Make one with a lead's key in PREFLOOP_KEY. You get a personal link that opens the annotator page, "
+            "signed in.",
             FIRST.format(server=session.server()),
         )
         return
@@ -198,9 +202,15 @@ def heading(one: Json) -> None:
     with buttons, st.container(horizontal=True, horizontal_alignment="right"):
         actions(one)
     if one["standing"] != "active":
-        since = wording.clock(one["since"], session.zone())
-        reason = one["reason"] or "no reason given"
-        st.caption(parts.plain(f"{one['standing'].capitalize()} since {since} by {one['by'] or 'unknown'}: {reason}"))
+        st.caption(parts.plain(standing(one)))
+
+
+def standing(one: Json) -> str:
+    """Since when, by whom, why, and which judgments do not count for it."""
+    said = f"{one['standing'].capitalize()} by {one['by'] or 'unknown'}: {one['reason'] or 'no reason given'}."
+    if one["since"] > EVER:
+        return f"{said} Judgments since {wording.clock(one['since'], session.zone())} are in doubt."
+    return f"{said} All their judgments are taken back." if one["since"] == EVER else said
 
 
 def withdrawal(one: Json) -> tuple[str, Json]:
@@ -305,7 +315,7 @@ def recent(one: Json) -> None:
         {
             "When": [wording.moment(row["answered_at"], session.zone()) for row in rows],
             "Choice": [row["choice"] for row in rows],
-            "Agreement": [row["agreement"] for row in rows],
+            "Agreement": [None if row["agreement"] is None else round(row["agreement"], 2) for row in rows],
             "Weight": [row["weight"] for row in rows],
             "Remarks": [remarks(row) for row in rows],
             "Task": [row["task"] for row in rows],

@@ -11,7 +11,7 @@ from dashboard import charts, parts, session, wording
 from dashboard.parts import Tile
 
 Json = dict[str, Any]
-EVERYTHING = "everything"
+EVERY = "every tag"
 
 
 def reading(alpha: float | None) -> str:
@@ -24,14 +24,14 @@ def reading(alpha: float | None) -> str:
 
 
 def choose() -> dict[str, str | int]:
-    """The campaign and slice to look at, as the API's query."""
+    """The campaign, and the tag whose slices are compared, as the API's query."""
     names = [row["name"] for row in (session.watch("/v1/campaigns").value or {}).get("campaigns", [])] or ["default"]
     campaign_column, tag_column, _ = st.columns([1, 1, 2])
     campaign = campaign_column.selectbox("Campaign", names, key="quality-campaign")
-    whole = session.watch("/v1/quality", campaign=campaign).value or {}
-    slices = [f"{row['tag']}={row['value']}" for row in whole.get("by_tag", [])]
-    chosen = tag_column.selectbox("Slice", [EVERYTHING, *slices], key="quality-slice")
-    return {"campaign": campaign} | ({} if chosen == EVERYTHING else {"tag": chosen})
+    every = session.watch("/v1/quality", campaign=campaign).value or {}
+    tags = sorted({row["tag"] for row in every.get("by_tag", [])})
+    tag = tag_column.selectbox("Slices of", [EVERY, *tags], key="quality-tag")
+    return {"campaign": campaign} | ({} if tag == EVERY else {"tag": tag})
 
 
 def summary(quality: Json) -> None:
@@ -95,10 +95,11 @@ def length(quality: Json) -> None:
     """Win rate against difference in length."""
     found = quality["length"]
     parts.title(
-        "Does the longer one win?", f"{wording.count(found['pairs'])} pairs; a flat line at 50% is no length bias"
+        "Does the longer one win?",
+        f"{wording.count(found['pairs'])} pairs; the band is the 95% interval, flat at 50% is no bias",
     )
     if found["curve"]:
-        frame = pd.DataFrame(found["curve"])[["difference", "rate", "pairs"]]
+        frame = pd.DataFrame(found["curve"])[["difference", "rate", "low", "high", "pairs"]]
         parts.chart(frame, charts.length_curve(session.colours()), key="length")
     else:
         st.caption("Appears with the first decided preferences.")

@@ -38,7 +38,12 @@ def summary(live: Json) -> None:
                 note=f"since {wording.clock(live['started_at'], session.zone())}, version {live['version']}",
             ),
             Tile(label="Log", value=wording.count(events), unit="events", note=f"{len(live['topics'])} topics"),
-            Tile(label="Lag", value=wording.count(behind), unit="events", note="behind, all stages together"),
+            Tile(
+                label="Lag",
+                value=wording.count(behind),
+                unit="event" if behind == 1 else "events",
+                note="behind, all stages together",
+            ),
             Tile(
                 label="Dead letters",
                 value=wording.count(live["dead_letters"]),

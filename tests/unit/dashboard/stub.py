@@ -67,7 +67,9 @@ class Stub:
         def respond(request: httpx.Request) -> httpx.Response:
             key = request.headers.get("authorization", "").removeprefix("Bearer ")
             body = json.loads(request.content or b"{}")
-            status, answer = self.answer(request.method, request.url.path, dict(request.url.params), body, key)
+            status, answer = self.answer(
+                request.method, request.url.raw_path.decode().partition("?")[0], dict(request.url.params), body, key
+            )
             if isinstance(answer, str):
                 return httpx.Response(status, text=answer)
             return httpx.Response(status, json=answer)
@@ -113,11 +115,12 @@ class Stub:
 
     def _live(self, _parts: list[str], _query: dict[str, str]) -> Json:
         now, seconds = self.clock(), (self.clock() - self.started_at) / 1000
-        levels = dict(
-            campaigns=0.0, texts=0.31, outputs=0.28, tasks=0.27, assignments=0.9, judgments=0.8, assessments=0.8,
-            agreements=0.7, alerts=0.001, standings=0.002, preferences=0.22, task_updates=0.3, batches=0.0,
-            run_updates=0.1, checkpoints=0.0, promotions=0.0, dead_letters=0.0,
-        )  # fmt: skip
+        levels = {
+            "campaigns": 0.0, "texts": 0.31, "outputs": 0.28, "tasks": 0.27, "assignments": 0.9, "judgments": 0.8,
+            "assessments": 0.8,
+            "agreements": 0.7, "alerts": 0.001, "standings": 0.002, "preferences": 0.22, "task_updates": 0.3, "batches": 0.0,
+            "run_updates": 0.1, "checkpoints": 0.0, "promotions": 0.0, "dead_letters": 0.0,
+        }  # fmt: skip
         fixed = {"campaigns": 1, "batches": 3, "checkpoints": 3, "promotions": 3, "dead_letters": 2, "alerts": 3}
         topics = {
             name: {
@@ -219,13 +222,15 @@ class Stub:
                 ("domain", "chat", 0.62, 0.81), ("locale", "en", 0.64, 0.82), ("locale", "de", 0.57, 0.78)]  # fmt: skip
         return {
             "alpha": 0.612, "judgments": 2915,
-            "over_time": [{"at": start + n * 5 * MINUTE, "alpha": 0.42 + 0.2 * (1 - math.exp(-n / 6)) + 0.03 * math.sin(n),
+            "over_time": [{"at": start + n * 5 * MINUTE,
+                           "alpha": 0.42 + 0.2 * (1 - math.exp(-n / 6)) + 0.03 * math.sin(n),
                            "percent": 0.70 + 0.11 * (1 - math.exp(-n / 6)) + 0.01 * math.sin(n), "judgments": 150 + n}
                           for n in range(19)],
             "by_tag": [{"tag": t, "value": v, "alpha": a, "percent": p, "judgments": 300 + 40 * i}
                        for i, (t, v, a, p) in enumerate(tags)],
             "length": {"longer_wins": 0.563, "low": 0.538, "high": 0.588, "pairs": 1210,
-                       "curve": [{"difference": d, "rate": 0.5 + 0.12 * math.tanh(d / 300), "pairs": 200 - abs(d) // 5}
+                       "curve": [{"difference": d, "rate": 0.5 + 0.12 * math.tanh(d / 300), "pairs": 200 - abs(d) // 5,
+                            "low": 0.44 + 0.12 * math.tanh(d / 300), "high": 0.56 + 0.12 * math.tanh(d / 300)}
                                  for d in range(-600, 601, 100)]},
             "side": {"left_rate": 0.514, "low": 0.496, "high": 0.532, "judgments": 2915}, "ties": 0.094,
         }  # fmt: skip
@@ -263,10 +268,12 @@ class Stub:
             common | {"run": "r3", "batch": "b2", "status": "progress", "parent": "m2", "stage": "dpo", "step": step,
                       "steps": 120, "metrics": {"loss": 0.61}, "error": "", "requested_at": now - 9 * MINUTE,
                       "updated_at": now - 2_000},
-            common | {"run": "r2", "batch": "b1", "status": "finished", "parent": "m1", "stage": "evaluation", "step": 40,
+            common | {"run": "r2", "batch": "b1", "status": "finished", "parent": "m1", "stage": "evaluation",
+                      "step": 40,
                       "steps": 40, "metrics": {}, "error": "", "requested_at": now - 50 * MINUTE,
                       "updated_at": now - 41 * MINUTE},
-            common | {"run": "r1", "batch": "b0", "status": "failed", "parent": "", "stage": "dpo", "step": 3, "steps": 60,
+            common | {"run": "r1", "batch": "b0", "status": "failed", "parent": "", "stage": "dpo", "step": 3,
+                      "steps": 60,
                       "metrics": {}, "error": "no space left on the device; free some and request the run again",
                       "requested_at": now - 80 * MINUTE, "updated_at": now - 79 * MINUTE},
         ]  # fmt: skip

@@ -1,0 +1,266 @@
+"""The pages against a stub service: what people see, and what reaches the service when they act."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import dashboard
+from dashboard import session
+from dashboard.client import KEY_VARIABLE, Client
+from tests.unit.dashboard.stub import Stub
+
+SCRIPT = str(Path(dashboard.__file__).with_name("app.py"))
+PAGES = ["loop", "annotators", "quality", "batches", "models", "system"]
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    """A stub service that the dashboard is connected to."""
+    stub = Stub()
+    connect(monkeypatch, stub.transport())
+    yield stub
+    st.cache_data.clear()
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, transport: httpx.BaseTransport) -> None:
+    st.cache_data.clear()
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    client = Client(httpx.Client(base_url="http://service", transport=transport))
+    monkeypatch.setattr(session, "_connection", lambda address: client)
+
+
+@pytest.fixture
+def opened(service: Stub) -> Callable[..., Any]:
+    """Opens a page signed in with a key."""
+
+    def open_page(page: str = "loop", key: str = "plk_admin", **state: Any) -> Any:
+        app = AppTest.from_file(SCRIPT, default_timeout=20)
+        app.session_state["key"] = key
+        for name, value in state.items():
+            app.session_state[name] = value
+        app.run()
+        return app if page == "loop" else app.switch_page(f"views/{page}.py").run()
+
+    return open_page
+
+
+def words(app: Any) -> str:
+    """Everything the page says."""
+    assert not app.exception, app.exception
+    kinds = ("html", "markdown", "caption", "code", "warning", "error", "button", "bidi_component")
+    found = [str(element.proto) for kind in kinds for element in app.get(kind)]
+    return "\n".join(found).encode().decode("unicode_escape", errors="replace")
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("empty", [False, True], ids=["lively", "empty"])
+def test_every_page_shows_itself(opened: Callable[..., Any], service: Stub, page: str, empty: bool) -> None:
+    service.empty = empty
+    assert "pf-head" in words(opened(page))
+
+
+@pytest.mark.parametrize(
+    ("page", "first"),
+    [
+        ("loop", "/v1/outputs"),
+        ("annotators", "prefloop keys add"),
+        ("quality", "make demo"),
+        ("batches", "/v1/batches"),
+        ("models", "prefloop train"),
+    ],
+)
+def test_empty_pages_say_what_to_do_first(opened: Callable[..., Any], service: Stub, page: str, first: str) -> None:
+    service.empty = True
+    assert first in words(opened(page))
+
+
+# ---------------------------------------------------------------- signing in and out
+
+
+def test_without_a_key_only_the_sign_in_is_shown(service: Stub) -> None:
+    app = AppTest.from_file(SCRIPT, default_timeout=20).run()
+    assert "Welcome to prefloop" in words(app)
+    assert [field.label for field in app.text_input] == ["Your key"]
+
+
+def sign_in(secret: str) -> Any:
+    app = AppTest.from_file(SCRIPT, default_timeout=20).run()
+    app.text_input(key="secret").set_value(secret)
+    return app.button[0].click().run()
+
+
+def test_a_known_key_signs_in_and_is_named(service: Stub) -> None:
+    said = words(sign_in("plk_lead"))
+    assert "Lead of the team" in said
+    assert "plk_lead" not in said
+
+
+def test_an_unknown_key_is_told_so(service: Stub) -> None:
+    assert "not known here" in words(sign_in("plk_wrong"))
+
+
+def test_signing_out_forgets_the_key(opened: Callable[..., Any]) -> None:
+    app = opened().button(key="sign-out").click().run()
+    assert "Welcome to prefloop" in words(app)
+    assert app.session_state["key"] == ""
+
+
+def test_a_revoked_key_is_signed_out(opened: Callable[..., Any], service: Stub) -> None:
+    app = opened()
+    service.revoked = True
+    st.cache_data.clear()
+    assert "You were signed out" in words(app.run())
+
+
+def test_a_key_in_the_environment_signs_in_and_can_be_left(service: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "plk_engineer")
+    app = AppTest.from_file(SCRIPT, default_timeout=20).run()
+    assert "Engineer of the team" in words(app)
+    assert "Welcome to prefloop" in words(app.button(key="sign-out").click().run())
+
+
+# ---------------------------------------------------------------- roles
+
+
+@pytest.mark.parametrize(
+    ("page", "button", "role", "allowed"),
+    [
+        ("annotators", "suspend", "lead", True),
+        ("annotators", "suspend", "engineer", False),
+        ("batches", "cut", "engineer", True),
+        ("batches", "cut", "lead", False),
+        ("models", "promote", "engineer", True),
+        ("models", "promote", "lead", False),
+        ("models", "rollback", "lead", False),
+        ("system", "replay", "engineer", True),
+        ("system", "replay", "lead", False),
+    ],
+)
+def test_what_a_role_may_not_do_is_disabled_and_says_why(
+    opened: Callable[..., Any], page: str, button: str, role: str, allowed: bool
+) -> None:
+    found = opened(page, f"plk_{role}", annotator="an00").button(key=button)
+    assert found.disabled is not allowed
+    assert allowed or f"Your role is {role}" in found.help
+
+
+def test_a_page_that_a_role_does_not_see_says_so(opened: Callable[..., Any]) -> None:
+    assert "Your role, annotator, does not see annotators." in words(opened("annotators", "plk_annotator"))
+
+
+# ---------------------------------------------------------------- acting
+
+
+def asking() -> None:
+    from dashboard import parts
+
+    parts.confirmation(
+        parts.Action(
+            route="/v1/annotators/{annotator}/suspend",
+            names={"annotator": "an/00"},
+            label="Suspend",
+            explained="**Mei** gets no more tasks.",
+            done="done",
+            option=("Take their judgments out too", {"retract": True}),
+        ),
+        key="suspend",
+    )
+
+
+@pytest.fixture
+def asked(service: Stub) -> Any:
+    """The dialog of an action, by itself (AppTest runs no dialog of a page twice)."""
+    app = AppTest.from_function(asking, default_timeout=20)
+    app.session_state["key"] = "plk_lead"
+    return app.run()
+
+
+def test_an_action_asks_for_a_reason(asked: Any, service: Stub) -> None:
+    assert "Say why" in words(asked.button[0].click().run())
+    assert service.actions == []
+
+
+def test_an_action_reaches_the_service_with_its_reason(asked: Any, service: Stub) -> None:
+    asked.text_input(key="suspend-reason").set_value(" answers too fast ")
+    asked.button[0].click().run()
+    assert service.actions == [("annotators/an%2F00/suspend", {"reason": "answers too fast"})]
+
+
+def test_an_option_goes_with_it_only_when_ticked(asked: Any, service: Stub) -> None:
+    asked.text_input(key="suspend-reason").set_value("fast")
+    asked.checkbox[0].check()
+    asked.button[0].click().run()
+    assert service.actions[0][1] == {"reason": "fast", "retract": True}
+
+
+def test_a_refused_action_says_so_and_stays_open(asked: Any, service: Stub) -> None:
+    service.revoked = True
+    asked.text_input(key="suspend-reason").set_value("fast")
+    assert "not known here" in words(asked.button[0].click().run())
+
+
+def test_the_button_opens_the_dialog(opened: Callable[..., Any]) -> None:
+    app = opened("annotators", "plk_lead", annotator="an00").button(key="suspend").click().run()
+    assert app.text_input(key="suspend-reason").label == "Reason"
+
+
+# ---------------------------------------------------------------- the service away
+
+
+def test_with_the_service_away_the_last_numbers_stay(
+    opened: Callable[..., Any], service: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened()
+    assert "Reconnecting" not in words(app)
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    connect(monkeypatch, httpx.MockTransport(refuse))
+    said = words(app.run())
+    assert "Reconnecting" in said
+    assert "pf-station" in said
+
+    connect(monkeypatch, service.transport())
+    assert "Reconnecting" not in words(app.run())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_service_that_never_answered_is_a_banner_not_an_error(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    connect(monkeypatch, httpx.MockTransport(refuse))
+    said = words(opened(page))
+    assert "Reconnecting" in said
+    assert "Nothing has been heard" in said
+
+
+def test_viewers_share_what_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    stub = Stub()
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return stub.transport().handle_request(request)
+
+    connect(monkeypatch, httpx.MockTransport(respond))
+    for _ in range(3):
+        app = AppTest.from_file(SCRIPT, default_timeout=20)
+        app.session_state["key"] = "plk_lead"
+        app.run()
+        words(app)
+    assert asked.count("/v1/live") == 1
+
+
+def test_a_models_words_are_escaped(opened: Callable[..., Any]) -> None:
+    html = " ".join(str(element.proto.body) for element in opened("batches").get("html"))
+    assert "&lt;script&gt;" in html
+    assert "<script>" not in html
