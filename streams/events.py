@@ -30,8 +30,8 @@ def digest(*parts: str) -> str:
     return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of all values inside events: immutable, keyword-only."""
+class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Base of all values inside events: immutable, keyword-only; trees without cycles, so the collector skips them."""
 
 
 class Origin(Struct, frozen=True, kw_only=True, array_like=True):

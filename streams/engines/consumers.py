@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
 from sqlalchemy.exc import OperationalError as SqlOperationalError
 
-from streams.codecs import decode
 from streams.engines.port import Record, View
-from streams.engines.sqlite_log import SqliteLog, SqliteTransaction, rows_of
+from streams.engines.sqlite_log import SqliteLog, SqliteTransaction
 from streams.engines.stamp import stamp
 from streams.errors import DecodeError
-from streams.events import DeadLetter, Event
+from streams.events import DeadLetter, Event, digest
 from streams.topology import Stage
 
 TURN = 64  # events of one topic that a consumer applies before the next turn: a few milliseconds of work
@@ -30,64 +30,65 @@ class Consumer:
         self.topics = tuple(topics)
         self._log = log
         self._next: dict[str, int] = {}
+        self._moved: dict[str, None] = {}  # topics whose place is not saved yet
         self.reload()
 
     def reload(self) -> None:
-        """Back to the committed places."""
+        """Back to what is committed."""
         stored = dict(
             self._log.raw.execute("SELECT topic, next_offset FROM engine_offsets WHERE consumer = ?", (self.name,))
         )
         self._next = {topic: stored.get(topic, 0) for topic in self.topics}
+        self._moved.clear()
 
     def lag(self) -> int:
         """Events not yet applied."""
         return sum(self._log.ends[topic] - start for topic, start in self._next.items())
 
-    def turn(self, transaction: SqliteTransaction, topic: str) -> bool:
-        """Applies some events of the topic; True where there were any."""
+    def turn(self, transaction: SqliteTransaction, topic: str, most: int) -> bool:
+        """Applies up to `most` events of the topic; True where there were any."""
         start = self._next[topic]
         if start >= self._log.ends[topic]:
             return False
-        transaction.flush()
-        rows = rows_of(transaction.raw, topic, start, TURN)
-        self._apply(transaction, topic, rows)
-        self._advance(transaction, topic, rows[-1][0] + 1 if rows else self._log.ends[topic])
+        records, place = transaction.records(topic, start, most, self._bury_undecodable)
+        self._apply(transaction, records)
+        self._next[topic] = place
+        self._moved[topic] = None
         return True
 
-    def _advance(self, transaction: SqliteTransaction, topic: str, place: int) -> None:
-        self._next[topic] = place
-        transaction.raw.execute(
-            "INSERT INTO engine_offsets VALUES (?, ?, ?)"
-            " ON CONFLICT (consumer, topic) DO UPDATE SET next_offset = excluded.next_offset",
-            (self.name, topic, place),
+    def save(self, transaction: SqliteTransaction) -> None:
+        """Writes what changed since the last commit."""
+        transaction.raw.executemany(
+            "INSERT OR REPLACE INTO engine_offsets VALUES (?, ?, ?)",
+            [(self.name, topic, self._next[topic]) for topic in self._moved],
         )
+        self._moved.clear()
 
-    def _apply(self, transaction: SqliteTransaction, topic: str, rows: Sequence[tuple[int, str, bytes]]) -> None:
+    def _apply(self, transaction: SqliteTransaction, records: Sequence[Record]) -> None:
         raise NotImplementedError
 
-    def _records(
-        self, transaction: SqliteTransaction, topic: str, rows: Sequence[tuple[int, str, bytes]]
-    ) -> Iterator[tuple[Record, bytes]]:
-        """The rows as records; what cannot be decoded goes to the dead letters."""
-        event_type = self._log.topology.topics[topic].event
-        for offset, key, payload in rows:
-            try:
-                event = decode(payload, event_type)
-            except DecodeError as error:
-                self.bury(transaction, topic, offset, key, payload, error)
-            else:
-                yield Record(topic=topic, partition=0, offset=offset, key=key, event=event), payload
+    def _bury_undecodable(self, transaction: SqliteTransaction, topic: str, offset: int, error: DecodeError) -> None:
+        self.bury(transaction, topic, offset, error)
 
-    def bury(
-        self, transaction: SqliteTransaction, topic: str, offset: int, key: str, payload: bytes, error: Exception
-    ) -> None:
+    def bury(self, transaction: SqliteTransaction, topic: str, offset: int, error: Exception) -> None:
         """A dead letter with the bytes, their place and the reason."""
         _log.error("dead letter", consumer=self.name, topic=topic, offset=offset, error=repr(error))
         if topic == "dead_letters":
             return  # its own dead letter would be another: the log line above is what is left
-        reason = f"{type(error).__name__}: {error}"[:2000]
+        key, payload = transaction.stored(topic, offset)
+        now = time.time_ns() // 1_000_000
         letter = DeadLetter(
-            topic=topic, partition=0, offset=offset, key=key, stage=self.name, reason=reason, payload=payload
+            id=digest("dead letter", self.name, topic, str(offset)),
+            occurred_at=now,
+            ingested_at=now,
+            actor=f"stage:{self.name}",
+            topic=topic,
+            partition=0,
+            offset=offset,
+            key=key,
+            stage=self.name,
+            reason=f"{type(error).__name__}: {error}"[:2000],
+            payload=payload,
         )
         transaction.append(letter)
 
@@ -101,12 +102,14 @@ class StageConsumer(Consumer):
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(stage.state).decode
         self._cache: dict[str, object | None] = {}
+        self._touched: dict[str, None] = {}  # keys whose state is not saved yet
         super().__init__(log, stage.name, stage.inputs)
 
     def reload(self) -> None:
         """Back to what is committed."""
         super().reload()
         self._cache.clear()
+        self._touched.clear()
 
     def stored_state(self, connection: sqlite3.Connection, key: str) -> object | None:
         """The state of that key in the file."""
@@ -115,23 +118,33 @@ class StageConsumer(Consumer):
         ).fetchone()
         return self._decode(row[0]) if row else None
 
-    def _apply(self, transaction: SqliteTransaction, topic: str, rows: Sequence[tuple[int, str, bytes]]) -> None:
-        touched: dict[str, None] = {}
-        for record, payload in self._records(transaction, topic, rows):
+    def save(self, transaction: SqliteTransaction) -> None:
+        """Writes the states and places that changed since the last commit."""
+        super().save(transaction)
+        states = {key: self._cache[key] for key in self._touched}
+        kept = [(self.name, key, self._encode(state)) for key, state in states.items() if state is not None]
+        gone = [(self.name, key) for key, state in states.items() if state is None]
+        transaction.raw.executemany("INSERT OR REPLACE INTO engine_states VALUES (?, ?, ?)", kept)
+        transaction.raw.executemany("DELETE FROM engine_states WHERE stage = ? AND key = ?", gone)
+        self._touched.clear()
+        if len(self._cache) > STATES_CACHED:
+            self._cache.clear()
+
+    def _apply(self, transaction: SqliteTransaction, records: Sequence[Record]) -> None:
+        for record in records:
             self._fault("before_step")
             try:
                 state, outputs = self._stage.step(self._state(transaction, record.key), record.event)
                 stamped = self._stamped(record, outputs)
             except Exception as error:
-                self.bury(transaction, topic, record.offset, record.key, payload, error)
+                self.bury(transaction, record.topic, record.offset, error)
                 continue
             for output in stamped:
                 transaction.append(output)
                 self._fault("after_output")
             self._cache[record.key] = state
-            touched[record.key] = None
+            self._touched[record.key] = None
             self._fault("after_state")
-        self._store(transaction, touched)
 
     def _state(self, transaction: SqliteTransaction, key: str) -> object | None:
         if key not in self._cache:
@@ -149,14 +162,6 @@ class StageConsumer(Consumer):
             stamped.append(stamp(output, self.name, record, topic, ordinal))
         return stamped
 
-    def _store(self, transaction: SqliteTransaction, keys: dict[str, None]) -> None:
-        kept = [(self.name, key, self._encode(self._cache[key])) for key in keys if self._cache[key] is not None]
-        gone = [(self.name, key) for key in keys if self._cache[key] is None]
-        transaction.raw.executemany("INSERT OR REPLACE INTO engine_states VALUES (?, ?, ?)", kept)
-        transaction.raw.executemany("DELETE FROM engine_states WHERE stage = ? AND key = ?", gone)
-        if len(self._cache) > STATES_CACHED:
-            self._cache.clear()
-
 
 class ViewConsumer(Consumer):
     """Folds events into SQL tables."""
@@ -165,13 +170,12 @@ class ViewConsumer(Consumer):
         self._view = view
         super().__init__(log, view.name, view.topics)
 
-    def _apply(self, transaction: SqliteTransaction, topic: str, rows: Sequence[tuple[int, str, bytes]]) -> None:
-        records = list(self._records(transaction, topic, rows))
-        if not self._fold(transaction, [record for record, _ in records]):
-            for record, payload in records:  # one of them cannot be folded: find it
-                self._fold(transaction, [record], payload)
+    def _apply(self, transaction: SqliteTransaction, records: Sequence[Record]) -> None:
+        if not self._fold(transaction, records):
+            for record in records:  # one of them cannot be folded: find it
+                self._fold(transaction, [record])
 
-    def _fold(self, transaction: SqliteTransaction, records: Sequence[Record], payload: bytes = b"") -> bool:
+    def _fold(self, transaction: SqliteTransaction, records: Sequence[Record]) -> bool:
         """Folds them all, or none and False; a lone one that fails goes to the dead letters."""
         transaction.raw.execute("SAVEPOINT fold")
         try:
@@ -181,8 +185,7 @@ class ViewConsumer(Consumer):
         except Exception as error:
             transaction.raw.execute("ROLLBACK TO fold")
             if len(records) == 1:
-                record = records[0]
-                self.bury(transaction, record.topic, record.offset, record.key, payload, error)
+                self.bury(transaction, records[0].topic, records[0].offset, error)
             return False
         finally:
             if transaction.raw.in_transaction:

@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from streams.engines.consumers import Consumer, StageConsumer, ViewConsumer
+from streams.engines.consumers import TURN, Consumer, StageConsumer, ViewConsumer
 from streams.engines.port import Listener, Transaction, View
 from streams.engines.sqlite_log import SqliteLog, SqliteTransaction
 from streams.errors import UnavailableError
@@ -27,6 +27,7 @@ T = TypeVar("T")
 BUSY_SLICE = 0.003  # seconds of stage work before those who wait for an acknowledgement are served
 IDLE_SLICE = 0.050  # the same while nobody waits
 MOST_JOBS = 512  # appends that share one commit
+LONG_TURN = 512  # events of a turn while nobody waits: states are written less often
 _log = structlog.get_logger("engine")
 
 Job = tuple[Callable[[Transaction], object], "Future[object]"]
@@ -45,7 +46,7 @@ class EmbeddedEngine:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._listeners: list[Listener] = []
         self._stages = [StageConsumer(log, stage, fault) for stage in log.topology.stages.values()]
-        self._views = [ViewConsumer(log, view) for view in views]
+        self._consumers: list[Consumer] = [*self._stages, *(ViewConsumer(log, view) for view in views)]
         self._turns = deque((consumer, topic) for consumer in self._consumers for topic in consumer.topics)
         self._idle = threading.Event()
         self._door = threading.Lock()
@@ -99,10 +100,6 @@ class EmbeddedEngine:
 
     # ------------------------------------------------------------ writer
 
-    @property
-    def _consumers(self) -> list[Consumer]:
-        return [*self._stages, *self._views]
-
     def _run(self) -> None:
         jobs: list[Job] = []
         try:
@@ -146,9 +143,11 @@ class EmbeddedEngine:
         log = self._log
         log.raw.execute("BEGIN IMMEDIATE")
         try:
-            transaction = SqliteTransaction(log.connection, log.topology, log.ends)
+            transaction = SqliteTransaction(log)
             outcomes = [(future, _attempt(transaction, work)) for work, future in jobs]
             worked = self._work(transaction, BUSY_SLICE if jobs else IDLE_SLICE)
+            for consumer in self._consumers:
+                consumer.save(transaction)
             transaction.flush()
             self._fault("before_commit")
             log.raw.execute("COMMIT")
@@ -169,7 +168,7 @@ class EmbeddedEngine:
         while resting < len(self._turns):
             consumer, topic = self._turns[0]
             self._turns.rotate(-1)  # the next slice goes on where this one ends: nobody starves
-            if not consumer.turn(transaction, topic):
+            if not consumer.turn(transaction, topic, TURN if self._jobs.qsize() else LONG_TURN):
                 resting += 1
                 continue
             resting = 0
@@ -182,7 +181,7 @@ class EmbeddedEngine:
         """Back to what is durable: file, offsets and caches."""
         if self._log.raw.in_transaction:
             self._log.raw.execute("ROLLBACK")
-        self._log.reload_ends()
+        self._log.reload()
         for consumer in self._consumers:
             consumer.reload()
 

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from streams.events import Event
+from streams.events import Event, Struct
 
 T = TypeVar("T")
 Admission = Literal["new", "same", "other"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """An event where it stands in the log."""
 
     topic: str

@@ -6,22 +6,25 @@ import fcntl
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event
 
 from streams.codecs import decode, encode
 from streams.engines.port import Admission, Record
-from streams.errors import UnavailableError
+from streams.errors import DecodeError, UnavailableError
 from streams.events import Event
 from streams.topology import Topic, Topology
 
 T = TypeVar("T")
 FILE_NAME = "prefloop.sqlite3"
 CACHE_KIB = 16_384  # a connection's page cache: enough for the hot index pages, small beside the 150 MB budget
+TAIL = 1_024  # records of each topic kept in memory
 CHECKPOINT_PAGES = 8_192  # 32 MiB of WAL between checkpoints: fewer, larger writes under bulk load
 
 
@@ -79,23 +82,56 @@ class FolderLock:
 class SqliteTransaction:
     """Collects appends and flushes them in bulk; see port.Transaction."""
 
-    def __init__(self, connection: Connection, topology: Topology, ends: dict[str, int]) -> None:
-        self.sql = connection
-        self.raw: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    def __init__(self, log: SqliteLog) -> None:
+        self.sql = log.connection
+        self.raw = log.raw
         self.appended: list[Record] = []
-        self._topology = topology
-        self._ends = ends
+        self._log = log
         self._rows: dict[str, list[tuple[int, str, bytes]]] = {}
+        self._flushed = 0  # of `appended`
 
     def append(self, event: Event) -> int:
         """Appends to the topic of the event's type; its offset."""
-        topic = self._topology.by_event[type(event)]
-        offset = self._ends[topic.name]
-        self._ends[topic.name] = offset + 1
+        topic = self._log.topology.by_event[type(event)]
+        offset = self._log.ends[topic.name]
+        self._log.ends[topic.name] = offset + 1
         key = topic.key(event)
         self._rows.setdefault(topic.name, []).append((offset, key, encode(event)))
         self.appended.append(Record(topic=topic.name, partition=0, offset=offset, key=key, event=event))
         return offset
+
+    def records(
+        self, topic: str, start: int, most: int, undecodable: Callable[[SqliteTransaction, str, int, DecodeError], None]
+    ) -> tuple[list[Record], int]:
+        """Up to `most` records from `start` on, and the offset to go on from; the tail comes from memory."""
+        self.flush()
+        tail = self._log.tails.get(topic)
+        if tail and tail[0].offset <= start:
+            skip = start - tail[0].offset
+            found = list(islice(tail, skip, skip + most))
+            return found, found[-1].offset + 1
+        return self._stored_records(topic, start, most, undecodable)
+
+    def _stored_records(
+        self, topic: str, start: int, most: int, undecodable: Callable[[SqliteTransaction, str, int, DecodeError], None]
+    ) -> tuple[list[Record], int]:
+        found, event_type = [], self._log.topology.topics[topic].event
+        rows = rows_of(self.raw, topic, start, most)
+        for offset, key, payload in rows:
+            try:
+                event = decode(payload, event_type)
+            except DecodeError as error:
+                undecodable(self, topic, offset, error)
+            else:
+                found.append(Record(topic=topic, partition=0, offset=offset, key=key, event=event))
+        return found, rows[-1][0] + 1 if rows else self._log.ends[topic]
+
+    def stored(self, topic: str, offset: int) -> tuple[str, bytes]:
+        """Key and bytes of one record, as they are."""
+        self.flush()
+        query = f"SELECT key, payload FROM log_{topic} WHERE log_offset = ?"
+        key, payload = self.raw.execute(query, (offset,)).fetchone()
+        return key, payload
 
     def admit(self, kind: str, identity: str, content_hash: str) -> Admission:
         """Claims the id for this content; see port.Transaction."""
@@ -113,15 +149,19 @@ class SqliteTransaction:
     def flush(self) -> None:
         """Writes the collected rows."""
         for topic, rows in self._rows.items():
-            compacted = self._topology.topics[topic].compacted
+            compacted = self._log.topology.topics[topic].compacted
             verb = "INSERT OR REPLACE" if compacted else "INSERT"  # a compacted topic keeps the newest of a key
             self.raw.executemany(f"{verb} INTO log_{topic} (log_offset, key, payload) VALUES (?, ?, ?)", rows)
         self._rows = {}
+        for record in islice(self.appended, self._flushed, None):
+            if record.topic in self._log.tails:
+                self._log.tails[record.topic].append(record)
+        self._flushed = len(self.appended)
 
     def attempt(self, work: Callable[[SqliteTransaction], T]) -> T:
         """Runs `work`; what it wrote is undone when it raises."""
-        mark, ends = len(self.appended), dict(self._ends)
         self.flush()
+        mark, ends = len(self.appended), dict(self._log.ends)
         self.raw.execute("SAVEPOINT work")
         try:
             result = work(self)
@@ -129,7 +169,7 @@ class SqliteTransaction:
         except BaseException:
             self._rows = {}
             del self.appended[mark:]
-            self._ends.update(ends)
+            self._log.ends.update(ends)
             if self.raw.in_transaction:  # a full disk has already rolled everything back
                 self.raw.execute("ROLLBACK TO work")
                 self.raw.execute("RELEASE work")
@@ -153,12 +193,14 @@ class SqliteLog:
         self.database = connect(self.path, writer=False)  # for reads, from any thread
         self._create()
         self.ends: dict[str, int] = {}  # offset after the last record of each topic, as the writer sees it
-        self.reload_ends()
+        self.tails: dict[str, deque[Record]] = {}  # the newest records of each topic, for who reads on at its end
+        self.reload()
         self._readers = threading.local()
 
-    def reload_ends(self) -> None:
+    def reload(self) -> None:
         """Back to what is durable."""
         self.ends.update({name: self._stored_end(name) for name in self.topology.topics})
+        self.tails = {t.name: deque(maxlen=TAIL) for t in self.topology.topics.values() if not t.compacted}
 
     def _create(self) -> None:
         raw = self.raw

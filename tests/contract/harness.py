@@ -90,7 +90,7 @@ class EmbeddedHarness:
     def append_bytes(self, topic: str, key: str, payload: bytes) -> None:
         end = self._log.end(topic)
         self._log.raw.execute(f"INSERT INTO log_{topic} VALUES (?, ?, ?)", (end, key, payload))
-        self._log.reload_ends()
+        self._log.reload()
 
     def drain(self) -> None:
         self._engine.drain()
