@@ -113,9 +113,13 @@ def _json_records(lines: IO[bytes], kind: type[R]) -> Iterator[R | BadLine]:
 def _csv_records(lines: IO[bytes], kind: type[R]) -> Iterator[R | BadLine]:
     """Empty fields count as absent; lines before the header that begin with # are comments."""
     text = io.TextIOWrapper(lines, encoding="utf-8", errors="surrogateescape", newline="")
-    for number, row in enumerate(csv.DictReader(dropwhile(lambda line: line.startswith("#"), text)), 1):
-        given = {name: value for name, value in row.items() if name and value}
-        try:
-            yield msgspec.convert(given, kind, strict=False)
-        except msgspec.ValidationError as error:
-            yield BadLine(number=number, reason=f"not a record: {error}")
+    try:
+        for number, row in enumerate(csv.DictReader(dropwhile(lambda line: line.startswith("#"), text)), 1):
+            given = {name: value for name, value in row.items() if name and value}
+            try:
+                yield msgspec.convert(given, kind, strict=False)
+            except msgspec.ValidationError as error:
+                yield BadLine(number=number, reason=f"not a record: {error}")
+    finally:
+        if not lines.closed:
+            text.detach()  # the file is its opener's to close
