@@ -25,14 +25,22 @@ class ProgressCallback(TrainerCallback):  # type: ignore[misc]
     """Passes every step's metrics on; what the report raises stops the training."""
 
     def __init__(self, stage: str, report: Report) -> None:
-        self.stage, self.report, self.curve = stage, report, list[dict[str, float]]()
+        self.stage, self.report = stage, report
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         """Called by transformers after each logged step."""
-        metrics = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
+        metrics = _numbers(logs or {})
         if "loss" in metrics:  # the summary at the end has none
-            self.curve.append({"step": float(state.global_step), **metrics})
             self.report(self.stage, int(state.global_step), int(state.max_steps), metrics)
+
+
+def curve(trainer: Any) -> list[dict[str, float]]:
+    """The metrics of every step, those before a kill included: transformers keeps them in its checkpoints."""
+    return [_numbers(entry) for entry in trainer.state.log_history if "loss" in entry]
+
+
+def _numbers(entry: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in entry.items() if isinstance(value, int | float)}
 
 
 def lora(config: TrainingConfig, task: str, **options: Any) -> LoraConfig | None:

@@ -24,6 +24,7 @@ from services.trainer.checkpoints import (
     ProgressCallback,
     Report,
     common_arguments,
+    curve,
     last_checkpoint,
     lora,
     silent,
@@ -131,20 +132,19 @@ def train_policy(
 
     The reference is the parent itself. Called again after a kill, it goes on from the last checkpoint in `folder`.
     """
-    trainer, progress = build_trainer(config, pairs, parent, folder, report)
+    trainer = build_trainer(config, pairs, parent, folder, report)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     trainer.save_model(str(folder / "trained"))
-    return progress.curve
+    return curve(trainer)
 
 
 def build_trainer(
     config: TrainingConfig, pairs: Sequence[Pair], parent: str, folder: Path, report: Report = silent
-) -> tuple[SoftDPOTrainer, ProgressCallback]:
+) -> SoftDPOTrainer:
     """The trainer, its reference log-probabilities computed, ready to train."""
     device = pick_device(config.device)
     dtype, mixed = weights_dtype(config, pick_dtype(config.dtype, device))
     model, tokenizer = load(parent, dtype=dtype, device=device)
-    progress = ProgressCallback("dpo", report)
     trainer = SoftDPOTrainer(
         config=config,
         model=model,
@@ -153,10 +153,10 @@ def build_trainer(
         processing_class=tokenizer,
         data_collator=SoftCollator(pad_token_id=tokenizer.pad_token_id, max_length=config.max_length),
         peft_config=lora(config, "CAUSAL_LM"),
-        callbacks=[progress],
+        callbacks=[ProgressCallback("dpo", report)],
     )
     trainer.remove_callback(PrinterCallback)
-    return trainer, progress
+    return trainer
 
 
 def _arguments(config: TrainingConfig, folder: Path, *, device: str, mixed: bool) -> DPOConfig:

@@ -17,6 +17,7 @@ from services.trainer.checkpoints import (
     ProgressCallback,
     Report,
     common_arguments,
+    curve,
     last_checkpoint,
     lora,
     silent,
@@ -80,7 +81,6 @@ def train_reward_model(
     dtype, mixed = weights_dtype(config, pick_dtype(config.dtype, device))
     torch.manual_seed(config.seed)  # the head starts random
     model, tokenizer = load_reward_model(base, dtype=dtype, device=device)
-    progress = ProgressCallback("reward_model", report)
     trainer = SoftRewardTrainer(
         model=model,
         args=_arguments(config, folder, device=device, mixed=mixed),
@@ -88,11 +88,11 @@ def train_reward_model(
         processing_class=tokenizer,
         data_collator=SoftRewardCollator(pad_token_id=tokenizer.pad_token_id),
         peft_config=lora(config, "SEQ_CLS", modules_to_save=["score"]),
-        callbacks=[progress],
+        callbacks=[ProgressCallback("reward_model", report)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
-    return _save(trainer, tokenizer, folder / "trained"), progress.curve
+    return _save(trainer, tokenizer, folder / "trained"), curve(trainer)
 
 
 def _save(trainer: SoftRewardTrainer, tokenizer: Any, target: Path) -> Path:

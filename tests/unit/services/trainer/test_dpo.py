@@ -43,7 +43,7 @@ def losses(curve: list[dict[str, float]]) -> list[float]:
 @pytest.mark.parametrize("precompute", [True, False])
 def test_with_p_one_the_loss_is_stock_trl(tiny: str, pairs: list[Pair], tmp_path: Path, precompute: bool) -> None:
     config = msgspec.structs.replace(CONFIG, precompute_ref=precompute)
-    trainer, _ = build_trainer(config, certain(pairs), tiny, tmp_path)
+    trainer = build_trainer(config, certain(pairs), tiny, tmp_path)
     torch.manual_seed(0)
     for name, weight in trainer.model.named_parameters():
         if "lora_B" in name:  # starts at 0, where every loss is log 2
@@ -61,7 +61,7 @@ def test_with_p_one_the_loss_is_stock_trl(tiny: str, pairs: list[Pair], tmp_path
 
 def test_the_posterior_reaches_the_loss(tiny: str, pairs: list[Pair], tmp_path: Path) -> None:
     split = [msgspec.structs.replace(pair, p_a=0.5, p_b=0.5) for pair in pairs]
-    trainer, _ = build_trainer(CONFIG, split, tiny, tmp_path)
+    trainer = build_trainer(CONFIG, split, tiny, tmp_path)
 
     loss = trainer.compute_loss(trainer.model, batch_of(trainer))
     loss.backward()  # type: ignore[no-untyped-call]
@@ -122,8 +122,18 @@ def test_killed_and_resumed_the_losses_are_the_same(tiny: str, pairs: list[Pair]
 
     resumed = train_policy(CONFIG, pairs, tiny, tmp_path / "torn")
 
-    assert [point["step"] for point in resumed] == [3.0, 4.0]
-    assert losses(resumed) == pytest.approx(losses(whole)[2:], rel=1e-6)
+    assert [point["step"] for point in resumed] == [1.0, 2.0, 3.0, 4.0]
+    assert losses(resumed) == pytest.approx(losses(whole), rel=1e-6)
+
+
+def test_killed_after_the_last_step_nothing_is_trained_again(tiny: str, pairs: list[Pair], tmp_path: Path) -> None:
+    whole = train_policy(CONFIG, pairs, tiny, tmp_path)
+    told: list[int] = []
+
+    again = train_policy(CONFIG, pairs, tiny, tmp_path, lambda stage, step, steps, metrics: told.append(step))
+
+    assert again == whole
+    assert told == []
 
 
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
@@ -146,7 +156,7 @@ def test_the_reward_model_learns_and_resumes(tiny: str, pairs: list[Pair], tmp_p
     path, resumed = train_reward_model(config, pairs, tiny, tmp_path / "torn")
 
     assert losses(whole)[-1] < losses(whole)[0]
-    assert losses(resumed) == pytest.approx(losses(whole)[4:], rel=1e-6)
+    assert losses(resumed) == pytest.approx(losses(whole), rel=1e-6)
     assert (path / "config.json").is_file()
 
 
