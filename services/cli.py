@@ -11,7 +11,9 @@ import structlog
 import typer
 from rich.console import Console
 
+from services.aggregate.command import aggregate_command
 from services.commands import campaigns, keys, models
+from services.demo.command import demo_command
 from services.replay.command import replay_command
 from services.settings import read_settings
 from streams.errors import PrefloopError
@@ -24,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command("demo")(demo_command)
+app.command("aggregate")(aggregate_command)
 app.command("replay")(replay_command)
 app.command("export")(models.export)
 app.command("train")(models.train)

@@ -5,36 +5,37 @@ This process holds the log, the engine, the coordinator and the HTTP API; dashbo
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 
-import structlog
 import uvicorn
 from rich.console import Console
-from rich.panel import Panel
 from sqlalchemy import select
 
 from services.api.app import create_app
-from services.api.auth import NewKey, make_key, revoke_key, store_key
+from services.api.auth import NewKey, make_key, new_annotator_id, revoke_key, store_key
 from services.bootstrap import Service, open_service
 from services.children import Child, Children
 from services.coordinator.coordinator import Coordinator
 from services.settings import Settings
 from services.store import models as m
 from streams.engines.port import Transaction
-from streams.errors import SettingsError
+from streams.errors import SettingsError, UnavailableError
 
 TRAINER = "local trainer"  # the name of the key that the trainer beside this process works with
 TICK = 1.0  # seconds between the coordinator's looks
-_log = structlog.get_logger("up")
 
 
 class Ticking:
-    """The coordinator on a thread of its own, until the block is left."""
+    """The coordinator on a thread of its own, until the block is left; ends the process when the engine broke."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
+    def __init__(self, coordinator: Coordinator, service: Service) -> None:
         self._coordinator = coordinator
+        self._service = service
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="coordinator", daemon=True)
 
@@ -51,6 +52,9 @@ class Ticking:
 
     def _tick(self) -> None:
         while not self._leaving.wait(TICK):
+            if self._service.engine.failure:  # without its writer the process is of no use: let it end visibly
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             self._coordinator.tick()
 
 
@@ -61,13 +65,13 @@ def serve(settings: Settings, console: Console, *, dashboard: bool = True, train
         require_free(settings.host, settings.dashboard_port, "--dashboard-port")
     service = open_service(settings)
     try:
-        first = first_admin_key(service)
+        first = first_keys(service)
         children = [dashboard_child(settings)] if dashboard else []
         children += [trainer_child(service)] if trainer else []
         coordinator = Coordinator(service)
         app = create_app(service)
         announce(settings, console, first, dashboard=dashboard)
-        with Ticking(coordinator), Children(children, settings.data / "logs"):
+        with Ticking(coordinator, service), Children(children, settings.data / "logs"):
             uvicorn.run(
                 app,
                 host=settings.host,
@@ -76,6 +80,10 @@ def serve(settings: Settings, console: Console, *, dashboard: bool = True, train
                 access_log=False,
                 timeout_graceful_shutdown=5,
             )
+        if service.engine.failure:
+            raise UnavailableError(
+                "the engine broke, its reason is in the log above; everything acknowledged is safe: start again"
+            ) from service.engine.failure
     finally:
         service.close()
 
@@ -92,15 +100,21 @@ def require_free(host: str, port: int, option: str) -> None:
             ) from error
 
 
-def first_admin_key(service: Service) -> NewKey | None:
-    """The first admin's key where there is none yet, else None."""
+def first_keys(service: Service) -> Sequence[NewKey]:
+    """Keys of the first admin and of a first annotator where there is no admin yet, else none."""
     with service.database.connect() as sql:
         admins = select(m.keys.c.key_id).where(m.keys.c.role == "admin", m.keys.c.revoked_at == 0)
         if sql.execute(admins).first():
-            return None
-    new = make_key("admin", "first admin", key=service.settings.admin_key)
-    service.log.submit(lambda transaction: store_key(transaction.sql, new, service.clock())).result()
-    return new
+            return ()
+    admin = make_key("admin", "first admin", key=service.settings.admin_key)
+    annotator = make_key("annotator", "first annotator", annotator=new_annotator_id())
+
+    def store(transaction: Transaction) -> None:
+        for new in (admin, annotator):
+            store_key(transaction.sql, new, service.clock())
+
+    service.log.submit(store).result()
+    return admin, annotator
 
 
 def trainer_child(service: Service) -> Child:
@@ -125,13 +139,16 @@ def dashboard_child(settings: Settings) -> Child:
     return Child(module="dashboard", arguments=["--server", settings.url, "--port", str(settings.dashboard_port)])
 
 
-def announce(settings: Settings, console: Console, first: NewKey | None, *, dashboard: bool) -> None:
-    """Says where everything is, and the admin key on the first start, once."""
+def announce(settings: Settings, console: Console, first: Sequence[NewKey], *, dashboard: bool) -> None:
+    """Says where everything is, and the first keys on the first start, once."""
     address = settings.public_url or settings.url
-    lines = [f"Annotator page and API  [link]{address}[/link]   (documentation: {address}/docs)"]
-    if dashboard:
-        lines.append(f"Dashboard               [link]http://127.0.0.1:{settings.dashboard_port}[/link]")
-    lines.append(f"Data folder             {settings.data.absolute()}")
+    lines = [f"API             {address}/docs"]
+    lines += [f"Dashboard       http://127.0.0.1:{settings.dashboard_port}"] if dashboard else []
+    lines += [f"Annotator page  {address}", f"Data folder     {settings.data.absolute()}"]
     if first:
-        lines += ["", "Admin key, shown this once: keep it", f"[bold]{first.key}[/bold]"]
-    console.print(Panel("\n".join(lines), title="prefloop", expand=False))
+        admin, annotator = first
+        lines += ["", "Shown this once, keep them:"]
+        lines += [f"Admin key       [bold]{admin.key}[/bold]"]
+        lines += [f"Judge yourself  [bold]{address}/#key={annotator.key}[/bold]"]
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
