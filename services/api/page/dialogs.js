@@ -19,7 +19,9 @@ function keyEntry({ shown, says }) {
 
 function closeByItsOwnKey(dialog, key) {
   dialog.addEventListener("keydown", (event) => {
-    if (event.key.toLowerCase() === key && singleKeys()) dialog.close();
+    if (event.key.toLowerCase() !== key || !singleKeys()) return;
+    event.stopPropagation(); // or the page would open it again
+    dialog.close();
   });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog || event.target.closest("[data-act=close]")) dialog.close();

@@ -162,5 +162,5 @@ export function scrollResponses(direction) {
 
 export function showCampaigns(names) {
   element("campaign-field").hidden = names.length < 2;
-  element("campaign").replaceChildren(...names.map((name) => new Option(name, name)));
+  element("campaign").replaceChildren(new Option("All", ""), ...names.map((name) => new Option(name, name)));
 }

@@ -24,7 +24,7 @@ export class Workplace {
   #today;
   #details = localStorage.getItem(DETAILS) === "open";
   #onScreen = null; // the task that is shown
-  #presentedAt = 0; // on performance's clock
+  #fresh = 0; // the timer of a task that has just come up; 0 when it may be answered
   #closing = new AbortController();
   #clock;
   #outbox;
@@ -125,13 +125,22 @@ export class Workplace {
 
   #present(task) {
     this.#onScreen = task;
-    this.#presentedAt = performance.now();
+    this.#startFresh();
     view.showPhase("task");
     view.showTask(task);
     view.focusTitle("task");
     // Frames are drawn only where the page is visible: that, and not its arrival, is when a task is shown.
     requestAnimationFrame(() => (this.#desk = desks.shown(this.#desk, this.#clock.now())));
     this.#guideline.load(task.campaign, task.campaign_version);
+  }
+
+  #startFresh() {
+    clearTimeout(this.#fresh);
+    view.element("task").dataset.fresh = "";
+    this.#fresh = setTimeout(() => {
+      this.#fresh = 0;
+      delete view.element("task").dataset.fresh;
+    }, SETTLE_MS);
   }
 
   #rest(state) {
@@ -160,14 +169,14 @@ export class Workplace {
 
   #choose(side) {
     if (this.#details) return this.#markAndGoOn(view.focusedRow(), side);
-    if (!this.#settled()) return;
+    if (this.#fresh) return;
     this.#desk = desks.draft(this.#desk, { choice: side });
     this.#answer();
   }
 
   #answer() {
     const card = this.#desk.current;
-    if (!card.draft.choice || !this.#settled()) return;
+    if (!card.draft.choice || this.#fresh) return;
     const judgment = desks.judgment(card, this.#clock.now());
     if (card.revision === 1) this.#count(1);
     view.notice("");
@@ -177,15 +186,11 @@ export class Workplace {
   }
 
   #skip() {
-    if (desks.isRevision(this.#desk) || !this.#settled()) return;
+    if (desks.isRevision(this.#desk) || this.#fresh) return;
     const { task, draft } = this.#desk.current;
     view.announce("Skipped.");
     this.#dispatch({ kind: "skip", task: task.task, reason: draft.reason.trim().slice(0, SKIP_REASON_LIMIT) });
     this.#leaveTask(desks.next(this.#desk, this.#clock.now()));
-  }
-
-  #settled() {
-    return performance.now() - this.#presentedAt >= SETTLE_MS;
   }
 
   #dispatch(entry) {

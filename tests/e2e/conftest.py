@@ -1,0 +1,32 @@
+"""What the browser tests share: a real browser, and a real service of its own process."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from services.spawned import SpawnedService
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One headless chromium for all tests of the session: Debian's, driven by playwright."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpawnedService]:
+    """`prefloop up` on an empty data folder, without dashboard and trainer."""
+    admin = f"plk_{secrets.token_hex(6)}_{secrets.token_hex(16)}"
+    with SpawnedService(tmp_path_factory.mktemp("service") / "data", admin) as spawned:
+        yield spawned
