@@ -21,7 +21,6 @@ from services.trainer.artifacts import MANIFEST, code_version, read_manifest, wr
 from streams.errors import TrainingError
 
 Message = dict[str, str]
-Probability = float
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +43,10 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     prompt: list[Message]
     chosen: list[Message]
     rejected: list[Message]
-    probability: Probability
-    p_a: Probability
-    p_b: Probability
-    p_tie: Probability
+    probability: float
+    p_a: float
+    p_b: float
+    p_tie: float
     verdict: Literal["a", "b", "tie"]
     margin: float = 0.0
     tags: dict[str, str] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -112,11 +113,8 @@ def _row(tokenizer: Any, prompt: Conversation, response: Conversation) -> tuple[
     """The conversation's tokens and where the response begins: where prompt and whole part, as in TRL."""
     before = _ids(tokenizer, prompt, add_generation_prompt=True)
     whole = _ids(tokenizer, [*prompt, *response], add_generation_prompt=False)
-    return whole, next((i for i, (x, y) in enumerate(_zip(before, whole)) if x != y), min(len(before), len(whole)))
-
-
-def _zip(left: list[int], right: list[int]) -> Iterator[tuple[int, int]]:
-    return zip(left, right, strict=False)
+    shared = takewhile(lambda both: both[0] == both[1], zip(before, whole, strict=False))
+    return whole, sum(1 for _ in shared)
 
 
 def _ids(tokenizer: Any, messages: Conversation, *, add_generation_prompt: bool) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -108,16 +108,18 @@ def train_run(client: RunsClient, run: Run, artifacts: Path, *, sleep: Callable[
 
 def _train(client: RunsClient, run: Run, artifacts: Path, sleep: Callable[[float], None]) -> str:
     # Imported here, so that a trainer that waits for work costs 60 MB and not 700.
-    from services.trainer.dataset import parse
+    from services.trainer.dataset import Pair, parse
     from services.trainer.training import train_batch
 
     def post(stage: str, step: int, steps: int, metrics: dict[str, float]) -> None:
         client.progress(run.run, stage, step, steps, metrics)
 
+    def pairs() -> Iterator[Pair]:
+        return parse(until_answered(lambda: client.dataset(run.batch), sleep))
+
     with Reporter(post) as report:
         report("dataset", 0, 1, {})
-        rows = lambda: parse(until_answered(lambda: client.dataset(run.batch), sleep))  # noqa: E731
-        trained = train_batch(run, rows, artifacts, report)
+        trained = train_batch(run, pairs, artifacts, report)
     until_answered(
         lambda: client.finish(
             run.run, model=trained.model, uri=trained.uri, report=trained.report, manifest=trained.manifest
