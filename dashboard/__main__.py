@@ -1,4 +1,4 @@
-"""Start the dashboard: `python -m dashboard --server http://127.0.0.1:8000 --port 8501`."""
+"""Start the dashboard: `python -m dashboard --server http://127.0.0.1:8080 --port 8501`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         prog="python -m dashboard", description="prefloop's dashboard, for a running service."
     )
     parser.add_argument(
-        "--server", default="http://127.0.0.1:8000", help="base URL of the service's HTTP API (%(default)s)"
+        "--server", default="http://127.0.0.1:8080", help="base URL of the service's HTTP API (%(default)s)"
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; others can reach it on 0.0.0.0 (%(default)s)"

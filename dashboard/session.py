@@ -42,7 +42,7 @@ def now() -> int:
 
 def server() -> str:
     """The service's base URL."""
-    return os.environ.get(SERVER_VARIABLE, "http://127.0.0.1:8000")
+    return os.environ.get(SERVER_VARIABLE, "http://127.0.0.1:8080")
 
 
 @st.cache_resource(show_spinner=False)

@@ -118,7 +118,8 @@ class Stub:
         levels = {
             "campaigns": 0.0, "texts": 0.31, "outputs": 0.28, "tasks": 0.27, "assignments": 0.9, "judgments": 0.8,
             "assessments": 0.8,
-            "agreements": 0.7, "alerts": 0.001, "standings": 0.002, "preferences": 0.22, "task_updates": 0.3, "batches": 0.0,
+            "agreements": 0.7, "alerts": 0.001, "standings": 0.002, "preferences": 0.22, "task_updates": 0.3,
+            "batches": 0.0,
             "run_updates": 0.1, "checkpoints": 0.0, "promotions": 0.0, "dead_letters": 0.0,
         }  # fmt: skip
         fixed = {"campaigns": 1, "batches": 3, "checkpoints": 3, "promotions": 3, "dead_letters": 2, "alerts": 3}
