@@ -22,7 +22,7 @@ def demo_command(
     ),
     prompts: Annotated[int, typer.Option(min=16, max=144, help="Prompts a round; two candidates each.")] = 96,
 ) -> None:
-    """Watch the whole loop with a real small model: SmolLM2-135M-Instruct and fourteen simulated annotators.
+    """Watch the whole loop with a real small model: SmolLM2-135M-Instruct and fifteen simulated annotators.
 
     Each round, the policy answers prompts twice, annotators with a hidden preference (short, friendly answers)
     compare the answers through the same HTTP API that people use, quality control finds the spammers among them,

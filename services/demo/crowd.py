@@ -19,7 +19,8 @@ from streams.errors import UnavailableError
 
 PACE = 12.0  # judgments a second of the whole crowd, so that a look at the dashboard sees them work
 IDLE_ROUNDS = 3  # times that everybody must have found nothing to do before the work is called done
-PAUSE = 0.3  # seconds before asking again where there was nothing
+PAUSE = 0.5  # seconds before asking again where nobody found anything
+SHORT_PAUSE = 0.02  # where somebody else may find something
 
 SIDES: dict[str, Side] = {"a": "left", "b": "right", "tie": "tie"}
 
@@ -107,15 +108,22 @@ class Crowd:
             except Exception as error:  # told by `check`, on the thread that waits
                 self._error = error
                 return
-            self._leaving.wait(max(0.0, 1 / self._pace - (time.monotonic() - began)) if worked else PAUSE / len(CROWD))
+            self._leaving.wait(self._rest(began, worked=worked))
+
+    def _rest(self, began: float, *, worked: bool) -> float:
+        """Seconds until the next step; longer while nobody finds anything."""
+        if worked:
+            return max(0.0, 1 / self._pace - (time.monotonic() - began))
+        return PAUSE if all(self._idle.get(one.annotator, 0) >= IDLE_ROUNDS for one in self._people) else SHORT_PAUSE
 
     def _one_step(self) -> bool:
-        """Somebody asks for a task and judges it; whether there was one."""
+        """Somebody asks for a task and judges it; whether there was one. Who found nothing lately asks last."""
         working = [one for one in self._people if not one.suspended]
         if not working:
             return False
-        one = self._random.choices(working, [each.person.pace for each in working])[0]
         idle = self._idle
+        eager = [one for one in working if idle.get(one.annotator, 0) < IDLE_ROUNDS] or working
+        one = self._random.choices(eager, [each.person.pace for each in eager])[0]
         worked = work_once(self._client, one, self._campaign)
         if worked:
             idle.clear()  # what somebody did may have made work for others

@@ -48,7 +48,8 @@ CROWD = (
     Person(name="Fatou", noise=0.5),
     Person(name="Goran", noise=0.6),
     Person(name="Hana", noise=0.8),
-    Person(name="Ines", kind="adjudicator", noise=0.1, pace=0.7),
+    Person(name="Ines", kind="adjudicator", noise=0.1, pace=0.3),  # two, since nobody may adjudicate what they judged
+    Person(name="Jan", kind="adjudicator", noise=0.1, pace=0.3),
     Person(name="Rick", kind="random", pace=1.5),
     Person(name="Rolf", kind="random", pace=1.5),
     Person(name="Lena", kind="one-sided", pace=1.2),

@@ -54,7 +54,9 @@ class Loop:
 
     @contextmanager
     def bar(self, description: str, total: float | None) -> Iterator[Callable[..., None]]:
-        """A progress bar; what is yielded updates it."""
+        """A progress bar; what is yielded updates it. Where nobody watches a terminal, a line says that it began."""
+        if not self.progress.console.is_terminal:
+            self.progress.console.print(description, highlight=False)
         task = self.progress.add_task(description, total=total)
         yield lambda **news: self.progress.update(task, **news)
         last = next(bar for bar in self.progress.tasks if bar.id == task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.progress import Progress
 
 from services.demo.crowd import Hired, hire
 from services.demo.facts import RoundFacts, lone_accuracy, verdicts
-from services.demo.policy import convert
+from services.demo.policy import ENVIRONMENT, convert
 from services.demo.rounds import Loop, play_round, send_gold, write_campaign
 from services.demo.running import Running, running_service
 from services.demo.table import addresses, closing
@@ -22,6 +23,7 @@ NEWEST_ALERTS = 1_000
 def play(console: Console, bars: Progress, data: Path, model: Path, *, rounds: int, prompts: int, keep: bool) -> None:
     """Runs the demo. Raises DemoError and other PrefloopErrors whose message says the mend; nothing is left running."""
     settings = read_settings()
+    os.environ.update(ENVIRONMENT)  # before torch is imported; the service and the trainer inherit it
     with running_service(data, settings) as service:
         visitor = service.post("/v1/annotators", {"name": "You", "role": "annotator"})
         where = addresses(service.url, service.dashboard_url, service.key, visitor["link"])
