@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -32,8 +31,8 @@ from streams.events import Campaign, Choice, Event, digest
 from streams.stages.tasks import task_id
 
 T = TypeVar("T")
-CHUNK = 1_000  # records a transaction
-IN_FLIGHT = 4  # chunks that wait for the writer: memory stays bounded whatever the file's length
+CHUNK = 500  # records a transaction at most; all of them are scored before the next ones
+FIRST_CHUNK = 20  # little is known of anybody yet: what these teach should serve the very next ones
 FACTS_KEPT = 50_000  # tasks whose facts are remembered
 ACTOR = "replay"
 EQUAL = "the two responses of its item are equal: there is nothing to judge"
@@ -129,6 +128,14 @@ def raw_judgment(recorded: Recorded, task: str, now: int) -> RawJudgment:
     )
 
 
+def growing_chunks(records: Iterable[T]) -> Iterator[list[T]]:
+    """The records in lists that grow by a quarter each time, from FIRST_CHUNK to CHUNK."""
+    iterator, size = iter(records), FIRST_CHUNK
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+        size = min(CHUNK, size + size // 4)
+
+
 def chunks(records: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     """The records in lists of at most `size`."""
     iterator = iter(records)
@@ -162,17 +169,15 @@ class Feeder:
         advance: Callable[[], None],
         entries_of: Callable[[Sequence[T], Tally], list[Entry]],
     ) -> None:
-        pending: deque[tuple[list[Entry], Future[list[Admission]]]] = deque()
-        for chunk in chunks(records):
+        for chunk in growing_chunks(records):
             tally.read += len(chunk)
             if entries := self._unseen(entries_of(chunk, tally), tally):
-                pending.append((entries, self._service.log.submit(partial(_append, entries))))
-            while len(pending) > IN_FLIGHT:
-                _settle(tally, *pending.popleft())
+                # What the stages learn must not depend on how fast this machine feeds them: one chunk at a time.
+                self._service.engine.drain()
+                admissions = self._service.log.submit(partial(_append, entries)).result()
+                for entry, admission in zip(entries, admissions, strict=True):
+                    _count(tally, entry, admission)
             advance()
-        while pending:
-            _settle(tally, *pending.popleft())
-        advance()
 
     def _output_entries(self, chunk: Sequence[Item | BadLine], tally: Tally) -> list[Entry]:
         entries = []
@@ -282,12 +287,6 @@ def _append(entries: Sequence[Entry], transaction: Transaction) -> list[Admissio
                 transaction.append(event)
         admissions.append(admission)
     return admissions
-
-
-def _settle(tally: Tally, entries: Sequence[Entry], future: Future[list[Admission]]) -> None:
-    """Waits until the entries are durable and counts them."""
-    for entry, admission in zip(entries, future.result(), strict=True):
-        _count(tally, entry, admission)
 
 
 def _count(tally: Tally, entry: Entry, admission: Admission) -> None:
