@@ -14,6 +14,7 @@ from services.queue.entries import LEASED, Entry, Hold, entry_of, sides_swapped
 from services.queue.lanes import Bucket
 from services.queue.port import Claim, Grant, QueueCounts, Worker
 from streams import events as e
+from streams.admission import judgment_id
 from streams.engines.port import Admission, Record
 from streams.errors import ConflictError, ForbiddenError, GoneError, InputError, NotFoundError, UnavailableError
 
@@ -141,13 +142,15 @@ class MemoryQueue:
         hold = entry.holds.get(event.annotator) if entry else None
         if entry is None or hold is None or event.revision <= hold.revision:
             return
-        hold.revision, hold.late = event.revision, event.late
+        hold.revision, hold.late, hold.withdrawn = event.revision, event.late, False
         self._end(entry, hold, "judged")
 
     def _on_retraction(self, event: e.Retraction, _: int) -> None:
         entry = self._entries.get(event.task) or self._closed.get(event.task)
         hold = entry.holds.get(event.annotator) if entry else None
-        if entry is not None and hold is not None:
+        if entry is None or hold is None:
+            return
+        if event.judgment == judgment_id(event.task, event.annotator, hold.revision):  # a former revision is no matter
             hold.withdrawn = event.withdrawn
             self._place(entry)
 

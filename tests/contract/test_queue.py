@@ -1,0 +1,388 @@
+"""What every assignment queue must keep, written against services/queue/port.py. Another adapter joins QUEUES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.queue.entries import Entry
+from services.queue.memory import MemoryQueue, assignment_of
+from services.queue.port import AssignmentQueue, Grant, Worker
+from streams import events as e
+from streams.admission import judgment_id
+from streams.engines.port import Record
+from streams.errors import ConflictError, ForbiddenError, GoneError, InputError, NotFoundError
+from streams.topology import TOPOLOGY
+
+NOW = 1_790_000_000_000
+LEASE = 600_000
+
+
+class EmptyArchive:
+    def load(self, task: str) -> Entry | None:
+        return None
+
+    def is_current(self) -> bool:
+        return True
+
+
+def memory_queue() -> AssignmentQueue:
+    queue = MemoryQueue(EmptyArchive())
+    queue.restore(iter(()), campaigns=[], standings={}, given={}, bought={})
+    return queue
+
+
+QUEUES: dict[str, Callable[[], AssignmentQueue]] = {"memory": memory_queue}
+
+
+class Desk:
+    """A queue, and the log in front of it: what it decides is committed and comes back as a record."""
+
+    def __init__(self, queue: AssignmentQueue) -> None:
+        self.queue = queue
+        self.offset = 0
+
+    def commit(self, *events: e.Event) -> None:
+        for event in events:
+            topic = TOPOLOGY.by_event[type(event)]
+            record = Record(topic=topic.name, partition=0, offset=self.offset, key=topic.key(event), event=event)
+            self.offset += 1
+            self.queue.apply([record])
+
+    def next(self, name: str, now: int = NOW, *, exclude: tuple[str, ...] = (), **worker: Any) -> Grant | None:
+        grant = self.queue.next(Worker(annotator=name, **worker), now, None, exclude)
+        if grant is not None and not grant.renewed:
+            self.commit(assignment_of(grant, now))
+            self.queue.settle_grant(grant, durable=True)
+        return grant
+
+    def judge(self, grant: Grant, now: int = NOW, revision: int = 1) -> bool:
+        """Whether it counts."""
+        claim = self.queue.claim(grant.facts.task, grant.annotator, revision, now)
+        self.commit(judgment(grant, revision, late=claim.late))
+        self.queue.settle_claim(claim, "same" if claim.repeated else "new")
+        return not claim.late
+
+
+def task(name: str, *, overlap: int = 1, **fields: Any) -> e.Task:
+    side = e.Candidate(output=f"o-{name}", position=0, response=e.Response(digest="d", length=3))
+    return e.Task(
+        task=name, a=side, b=side, prompt_digest="p", prompt_length=3, overlap=overlap, correlation="o", **fields
+    )
+
+
+def judgment(grant: Grant, revision: int, *, late: bool = False) -> e.Judgment:
+    return e.Judgment(
+        judgment=judgment_id(grant.facts.task, grant.annotator, revision),
+        task=grant.facts.task,
+        annotator=grant.annotator,
+        revision=revision,
+        choice="a",
+        role=grant.role,
+        late=late,
+    )
+
+
+@pytest.fixture(params=list(QUEUES))
+def desk(request: pytest.FixtureRequest) -> Desk:
+    return Desk(QUEUES[request.param]())
+
+
+def name_of(grant: Grant | None) -> str | None:
+    return grant.facts.task if grant else None
+
+
+# ---------------------------------------------------------------- who gets what
+
+
+def test_begun_tasks_first_then_priority_then_age(desk: Desk) -> None:
+    desk.commit(task("old"), task("urgent", priority=5), task("young"), task("two", overlap=2, priority=9))
+    assert name_of(desk.next("ada")) == "two"
+    assert [name_of(desk.next("bob")) for _ in range(3)] == ["two", "urgent", "old"]
+
+
+def test_never_twice_to_one(desk: Desk) -> None:
+    desk.commit(task("t", overlap=3))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.judge(grant)
+    assert desk.next("ada") is None
+
+
+def test_skills_are_wanted_all(desk: Desk) -> None:
+    desk.commit(task("t", skills=("french", "law")))
+    assert desk.next("ada", skills=frozenset(["french"])) is None
+    assert name_of(desk.next("bob", skills=frozenset(["french", "law", "go"]))) == "t"
+
+
+def test_a_campaign_can_be_asked_for(desk: Desk) -> None:
+    desk.commit(task("t", campaign="x"))
+    assert desk.queue.next(Worker(annotator="ada"), NOW, "y", ()) is None
+    assert name_of(desk.queue.next(Worker(annotator="ada"), NOW, "x", ())) == "t"
+
+
+def test_three_open_leases_then_the_oldest_again(desk: Desk) -> None:
+    desk.commit(*[task(f"t{i}") for i in range(5)])
+    first = [name_of(desk.next("ada")) for _ in range(3)]
+    again = desk.next("ada")
+    assert again is not None
+    assert again.renewed
+    assert name_of(again) == first[0]
+    assert name_of(desk.next("ada", exclude=("t0", "t1"))) == "t2"
+
+
+def test_recorded_tasks_are_never_granted(desk: Desk) -> None:
+    desk.commit(task("t", mode="recorded"))
+    assert desk.next("ada") is None
+
+
+def test_sides_are_the_same_whenever_asked_and_fair(desk: Desk) -> None:
+    desk.commit(*[task(f"t{i}") for i in range(200)])
+    swapped = [grant.swapped for i in range(200) if (grant := desk.next(f"a{i}")) is not None]
+    assert 70 < sum(swapped) < 130
+
+
+def test_the_suspended_get_nothing_until_reinstated(desk: Desk) -> None:
+    desk.commit(task("t"), e.Standing(annotator="ada", standing="suspended"))
+    with pytest.raises(ForbiddenError, match="suspended"):
+        desk.next("ada")
+    desk.commit(e.Standing(annotator="ada", standing="active"))
+    assert name_of(desk.next("ada")) == "t"
+
+
+def test_a_suspension_that_is_only_reported_changes_nothing(desk: Desk) -> None:
+    desk.commit(task("t"), e.Standing(annotator="ada", standing="suspended", enforced=False))
+    assert name_of(desk.next("ada")) == "t"
+
+
+# ---------------------------------------------------------------- quotas and leases
+
+
+def test_a_lease_takes_a_slot_until_it_ends(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    assert desk.next("bob") is None
+    assert desk.queue.expire(NOW + LEASE) == []
+    (ended,) = desk.queue.expire(NOW + LEASE + 1)
+    assert (ended.kind, ended.annotator, ended.slot) == ("expired", "ada", 0)
+    assert name_of(desk.next("bob", NOW + LEASE + 1)) == "t"
+
+
+def test_a_grant_that_could_not_be_written_frees_its_slot(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.queue.next(Worker(annotator="ada"), NOW, None, ())
+    assert grant is not None
+    desk.queue.settle_grant(grant, durable=False)
+    assert name_of(desk.next("ada")) == "t"
+
+
+def test_a_skip_frees_the_slot_for_others_when_it_is_durable(desk: Desk) -> None:
+    desk.commit(task("t"))
+    desk.next("ada")
+    skipped = desk.queue.skip("t", "ada", "not mine", NOW)
+    assert skipped is not None
+    assert desk.next("bob") is None
+    desk.commit(skipped)
+    desk.queue.settle_skip(skipped, durable=True)
+    assert desk.next("ada") is None
+    assert name_of(desk.next("bob")) == "t"
+    assert desk.queue.skip("t", "ada", "again", NOW) is None
+
+
+def test_what_is_judged_cannot_be_skipped(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.judge(grant)
+    with pytest.raises(ConflictError):
+        desk.queue.skip("t", "ada", "", NOW)
+
+
+def test_more_slots_are_wanted_and_closed(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.judge(grant)
+    desk.commit(e.TaskUpdate(task="t", status="open", slots_wanted=2, judgments=1))
+    assert desk.queue.counts().open == 1
+    second = desk.next("bob")
+    assert second is not None
+    assert second.slot == 1
+    desk.commit(e.TaskUpdate(task="t", status="closed", slots_wanted=2, judgments=2))
+    assert desk.queue.counts().open == 0
+    assert desk.next("cy") is None
+    assert desk.judge(second)  # the slot was theirs
+
+
+def test_a_retraction_frees_a_slot_and_a_restored_one_takes_it(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.judge(grant)
+    told = {"judgment": judgment_id("t", "ada", 1), "task": "t", "annotator": "ada", "standing": "s"}
+    desk.commit(e.Retraction(**told, withdrawn=True), e.Retraction(**told, withdrawn=False))
+    assert desk.next("bob") is None
+    desk.commit(e.Retraction(**told, withdrawn=True))
+    assert name_of(desk.next("bob")) == "t"
+
+
+def test_a_budget_ends_what_is_bought(desk: Desk) -> None:
+    desk.commit(e.Campaign(name="default", version=1, targets=e.Targets(budget=2)))
+    desk.commit(*[task(f"t{i}") for i in range(4)])
+    first, second = desk.next("ada"), desk.next("bob")
+    assert first is not None
+    assert second is not None
+    assert desk.next("cy") is None
+    desk.judge(first)
+    assert desk.next("cy") is None
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moves=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["next", "judge", "skip", "wait"])), max_size=80))
+@pytest.mark.parametrize("kind", list(QUEUES))
+def test_quotas_are_exact_whatever_people_do(kind: str, moves: list[tuple[int, str]]) -> None:
+    desk, now = Desk(QUEUES[kind]()), NOW
+    desk.commit(*[task(f"t{i}", overlap=2) for i in range(3)])
+    holds: dict[str, dict[str, Grant]] = {f"a{i}": {} for i in range(5)}
+    had: set[tuple[str, str]] = set()
+    judged: dict[str, set[str]] = {}
+    for who, move in moves:
+        name = f"a{who}"
+        if move == "wait":
+            now += LEASE // 2 + 1
+            for ended in desk.queue.expire(now):
+                holds[ended.annotator].pop(ended.task)
+        elif move == "next" and (grant := desk.next(name, now)) is not None and not grant.renewed:
+            assert (name, grant.facts.task) not in had
+            had.add((name, grant.facts.task))
+            holds[name][grant.facts.task] = grant
+        elif move in ("judge", "skip") and holds[name]:
+            grant = holds[name].pop(next(iter(holds[name])))
+            if move == "judge":
+                assert desk.judge(grant, now)
+                judged.setdefault(grant.facts.task, set()).add(name)
+            elif (skipped := desk.queue.skip(grant.facts.task, name, "", now)) is not None:
+                desk.queue.settle_skip(skipped, durable=True)
+        for number in range(3):
+            leased = sum(f"t{number}" in held for held in holds.values())
+            assert leased + len(judged.get(f"t{number}", ())) <= 2
+
+
+# ---------------------------------------------------------------- judging
+
+
+def test_the_same_judgment_again_is_a_repetition_even_after_the_lease(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.judge(grant)
+    assert desk.queue.claim("t", "ada", 1, NOW + 10 * LEASE).repeated
+
+
+def test_undo_while_the_lease_lasts(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.judge(grant)
+    assert desk.judge(grant, NOW + LEASE, revision=2)
+    with pytest.raises(InputError, match="does not follow"):
+        desk.queue.claim("t", "ada", 7, NOW)
+    with pytest.raises(GoneError):
+        desk.queue.claim("t", "ada", 3, NOW + LEASE + 1)
+
+
+def test_a_late_one_takes_a_slot_that_is_still_free(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.queue.expire(NOW + LEASE + 1)
+    assert desk.judge(grant, NOW + LEASE + 1)
+    assert desk.next("bob", NOW + LEASE + 2) is None
+
+
+def test_a_late_one_whose_slot_is_gone_stays_outside(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.queue.expire(NOW + LEASE + 1)
+    assert desk.next("bob", NOW + LEASE + 1) is not None
+    assert not desk.judge(grant, NOW + LEASE + 2)
+
+
+def test_a_judgment_that_could_not_be_written_leaves_the_lease(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.queue.settle_claim(desk.queue.claim("t", "ada", 1, NOW), None)
+    assert desk.judge(grant, NOW + 1)
+
+
+def test_a_lease_does_not_end_while_its_judgment_is_written(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    claim = desk.queue.claim("t", "ada", 1, NOW + LEASE)
+    assert desk.queue.expire(NOW + LEASE + 1) == []
+    assert desk.next("bob", NOW + LEASE + 1) is None
+    desk.queue.settle_claim(claim, "new")
+
+
+def test_foreign_and_unknown_tasks(desk: Desk) -> None:
+    desk.commit(task("t"))
+    with pytest.raises(ForbiddenError, match="not given to you"):
+        desk.queue.claim("t", "ada", 1, NOW)
+    with pytest.raises(NotFoundError):
+        desk.queue.claim("nowhere", "ada", 1, NOW)
+
+
+def test_the_lease_can_be_looked_at_while_it_lasts(desk: Desk) -> None:
+    desk.commit(task("t"))
+    desk.next("ada")
+    assert desk.queue.held("t", "ada", NOW + LEASE).facts.task == "t"
+    with pytest.raises(GoneError):
+        desk.queue.held("t", "ada", NOW + LEASE + 1)
+
+
+# ---------------------------------------------------------------- gold and adjudication
+
+
+def test_gold_is_mixed_in_at_its_rate_once_an_annotator_and_without_quota(desk: Desk) -> None:
+    desk.commit(e.Campaign(name="default", version=1, gold_rate=0.5))
+    desk.commit(*[task(f"t{i}", overlap=2) for i in range(200)], *[task(f"g{i}", gold="a") for i in range(10)])
+    for name in ("ada", "bob"):
+        seen = []
+        for _ in range(100):
+            grant = desk.next(name)
+            assert grant is not None
+            desk.judge(grant)
+            seen.append(grant.facts.task)
+        gold = [one for one in seen if one.startswith("g")]
+        assert len(gold) == len(set(gold)) == 10
+        assert 10 <= seen.index(gold[-1]) <= 60
+
+
+def test_no_gold_where_there_is_nothing_else(desk: Desk) -> None:
+    desk.commit(e.Campaign(name="default", version=1, gold_rate=1.0), task("g", gold="a"))
+    assert desk.next("ada") is None
+
+
+def test_escalated_tasks_go_to_one_adjudicator_who_never_judged_them(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.next("ada")
+    assert grant is not None
+    desk.judge(grant)
+    desk.commit(e.TaskUpdate(task="t", status="escalated", slots_wanted=1, judgments=1))
+    assert desk.queue.counts().escalated == 1
+    assert desk.next("bob") is None
+    assert desk.next("ada", adjudicates=True) is None
+    adjudicated = desk.next("eve", adjudicates=True)
+    assert adjudicated is not None
+    assert (adjudicated.role, adjudicated.slot) == ("adjudicator", -1)
+    assert desk.next("flo", adjudicates=True) is None
+    desk.judge(adjudicated)
+    assert desk.next("flo", adjudicates=True) is None
