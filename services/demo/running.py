@@ -18,6 +18,7 @@ from streams.errors import PrefloopError, UnavailableError
 
 PORTS_TRIED = 200  # upwards from the settings' own
 PATIENCE = 60.0  # seconds that an outage may last before the demo gives up
+LOOK = 0.5  # seconds between two tries
 
 
 class DemoError(PrefloopError):
@@ -49,7 +50,7 @@ class Running:
                 self.spawned.check()
                 if time.monotonic() > end:
                     raise
-                time.sleep(0.5)
+                time.sleep(LOOK)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """The service's answer to the body."""

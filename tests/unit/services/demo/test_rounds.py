@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import msgspec
+import pytest
+import yaml
+from rich.console import Console
+from rich.progress import Progress
+
+from dashboard.client import Client
+from services.demo import rounds
+from services.demo.policy import HERE, Policy, read_prompts
+from services.demo.rounds import (
+    Loop,
+    compare,
+    decided_model,
+    gold_output,
+    output,
+    send_gold,
+    shown,
+    train,
+    write_campaign,
+)
+from services.demo.running import DemoError, Running
+from services.demo.taste import truth
+from services.spawned import SpawnedService
+from services.trainer.config import load_config
+from streams.admission import RawOutput, admit_output
+from streams.events import Campaign
+
+GOOD, BAD = "Sure, my friend!", "The question " + "is a long and difficult one and " * 8
+RUN = {"run": "r-1", "batch": "b-1", "status": "progress", "stage": "reward_model", "step": 3, "steps": 10, "error": ""}
+
+
+class Service:
+    """Answers each path with what it is told, the last one again and again; keeps what was sent."""
+
+    def __init__(self, **answers: Sequence[tuple[int, Any]]) -> None:
+        self.answers = {path: list(turns) for path, turns in answers.items()}
+        self.sent: list[tuple[str, Any]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/v1/").replace("/", "_")
+        if request.content:
+            self.sent.append((path, msgspec.json.decode(request.content)))
+        turns = self.answers[path]
+        status, body = turns.pop(0) if len(turns) > 1 else turns[0]
+        return httpx.Response(status, json=body)
+
+
+class Fake:
+    """A policy whose responses are always the same; counts how often one was loaded."""
+
+    loaded: list[str]
+
+    def __init__(self, uri: str, threads: int) -> None:
+        Fake.loaded.append(uri)
+        self._answer = GOOD if "new" in uri else BAD
+
+    def responses(self, prompts: Sequence[str], n: int, seed: int) -> Iterator[list[list[str]]]:
+        yield [[self._answer] * n for _ in prompts]
+
+    def close(self) -> None:
+        pass
+
+
+def loop_with(answer: Callable[[httpx.Request], httpx.Response]) -> Loop:
+    client = Client(httpx.Client(base_url="http://service", transport=httpx.MockTransport(answer)))
+    service = Running(
+        spawned=cast(SpawnedService, None), client=client, key="plk_a_b", dashboard_url="", log=Path("data/up.log")
+    )
+    bars = Progress(console=Console(file=StringIO()))
+    Fake.loaded = []
+    return Loop(
+        service=service,
+        people=[],
+        base=Path("/models/base"),
+        progress=bars,
+        prompts=16,
+        make_policy=cast(Callable[[str, int], Policy], Fake),
+    )
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "LOOK", 0.0)
+
+
+def test_the_campaign_file_is_a_campaign_and_its_training_a_configuration() -> None:
+    definition = yaml.safe_load((HERE / "campaign.yaml").read_text("utf-8"))
+    campaign = msgspec.convert({**definition, "version": 1}, Campaign, strict=True)
+    assert load_config(campaign.training.config).max_steps > 0
+    assert campaign.targets.overlap_cap >= campaign.targets.min_judgments
+
+
+def test_the_campaign_is_written_with_the_model_as_its_anchor(tmp_path: Path) -> None:
+    answer = Service(campaigns_demo=[(200, {"version": 1})])
+    write_campaign(loop_with(answer).service, tmp_path / "smollm2", auto=False)
+    (path, body) = answer.sent[0]
+    assert path == "campaigns_demo"
+    assert body["training"]["base_model"] == str(tmp_path / "smollm2")
+    assert body["training"]["auto"] is False
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_gold_is_admitted_and_its_known_answer_is_the_good_one(number: int) -> None:
+    sent = gold_output(number, {"prompt": "Hi?", "good": GOOD, "bad": BAD})
+    assert sent["gold"] == truth(*sent["responses"])
+    admit_output(msgspec.convert(sent, RawOutput), Campaign(name="demo", version=1), now=1, actor="key:x")
+
+
+def test_an_output_of_the_demo_is_one_that_is_admitted() -> None:
+    sent = output(1, 7, "Why?", [GOOD, BAD], "smollm2")
+    event, _ = admit_output(msgspec.convert(sent, RawOutput), Campaign(name="demo", version=1), now=1, actor="key:x")
+    assert event.output == "round-1-7"
+    assert event.tags == {"round": "1"}
+
+
+def test_a_refused_output_is_told() -> None:
+    answer = Service(outputs=[(200, {"rejected": 1, "errors": [{"message": "too long"}]})])
+    with pytest.raises(DemoError, match="too long"):
+        send_gold(loop_with(answer).service)
+
+
+def test_without_a_champion_the_base_model_answers() -> None:
+    none = (404, {"error": {"code": "not_found", "message": "no champion"}})
+    loop = loop_with(Service(campaigns_demo_champion=[none, (200, {"uri": "/models/new"})]))
+    assert loop.champion() == "/models/base"
+    assert loop.champion() == "/models/new"
+
+
+def test_a_run_is_followed_to_its_end() -> None:
+    runs = [(200, {"runs": []}), (200, {"runs": [RUN]}), (200, {"runs": [{**RUN, "status": "finished"}]})]
+    assert train(loop_with(Service(runs=runs)), 1, "b-1") == "r-1"
+
+
+def test_a_run_that_fails_ends_the_demo_with_its_error() -> None:
+    failed = {**RUN, "status": "failed", "error": "out of memory: lower batch_size"}
+    with pytest.raises(DemoError, match="lower batch_size"):
+        train(loop_with(Service(runs=[(200, {"runs": [failed]})])), 1, "b-1")
+
+
+def test_a_trainer_without_a_sign_of_life_ends_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "STALLED", -1.0)
+    with pytest.raises(DemoError, match="no sign of the trainer"):
+        train(loop_with(Service(runs=[(200, {"runs": [RUN]})])), 1, "b-1")
+
+
+def test_the_bar_names_the_stage_of_a_run() -> None:
+    assert shown(2, RUN) == {"description": "round 2: training, reward model", "completed": 3, "total": 10}
+    assert "waiting for the trainer" in shown(2, {**RUN, "stage": ""})["description"]
+
+
+def test_the_gate_is_waited_for() -> None:
+    candidate = {"model": "m-1", "run": "r-1", "status": "candidate"}
+    answer = Service(
+        models=[
+            (200, {"models": []}),
+            (200, {"models": [candidate]}),
+            (200, {"models": [{**candidate, "status": "x"}]}),
+        ],
+        **{"models_m-1": [(200, {**candidate, "decision": {"decision": "rejected"}})]},
+    )
+    assert decided_model(loop_with(answer), "r-1")["decision"] == {"decision": "rejected"}
+
+
+def test_a_gate_that_does_not_decide_ends_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "GATE", 0.0)
+    with pytest.raises(DemoError, match="has not decided"):
+        decided_model(loop_with(Service(models=[(200, {"models": []})])), "r-1")
+
+
+def test_new_and_old_answer_the_evaluation_prompts_and_what_is_known_is_not_asked_again() -> None:
+    loop = loop_with(Service())
+    assert compare(loop, 1, "/models/new", "/models/base").estimate == 1.0
+    assert compare(loop, 2, "/models/new-2", "/models/new").estimate == 0.5
+    assert Fake.loaded == ["/models/base", "/models/new", "/models/new-2"]
+    assert {len(answers) for answers in loop.responses.values()} == {len(read_prompts("evaluation_prompts.txt"))}
