@@ -44,20 +44,22 @@ def krippendorff_alpha(rows: Iterable[Row], level: Level = "nominal", order: Seq
     return alpha_of(units(rows), level, order)
 
 
-def alpha_of(counted: Units, level: Level = "nominal", order: Sequence[str] = ORDER) -> float | None:
-    """Alpha of items whose labels are counted: 1 - observed/expected disagreement."""
-    pairable = [unit for unit in counted if unit.total() > 1]
+def alpha_of(
+    counted: Sequence[Counter[str]], level: Level, order: Sequence[str], times: Sequence[int] = ()
+) -> float | None:
+    """1 - observed/expected disagreement of items whose labels are counted, the i-th being there `times[i]` times."""
+    pairable = [(unit, n) for unit, n in zip(counted, times or [1] * len(counted), strict=True) if unit.total() > 1]
     totals: Counter[str] = Counter()
-    for unit in pairable:
-        totals.update(unit)
+    for unit, times_there in pairable:
+        totals.update({label: times_there * labels for label, labels in unit.items()})
     n = totals.total()
     distance = distances(totals, level, order)
     expected = sum(d * totals[x] * totals[y] for (x, y), d in distance.items())
     if not expected:
         return None
     observed = sum(
-        sum(d * unit[x] * unit[y] for (x, y), d in distance.items() if x in unit and y in unit) / (unit.total() - 1)
-        for unit in pairable
+        times_there * sum(d * unit[x] * unit[y] for (x, y), d in distance.items()) / (unit.total() - 1)
+        for unit, times_there in pairable
     )
     return 1.0 - (n - 1) * observed / expected
 
@@ -80,13 +82,16 @@ def alpha_interval(
     rows: Iterable[Row], level: Level = "nominal", samples: int = 400, seed: int = 0
 ) -> tuple[float, float] | None:
     """A 95 % interval of alpha: percentiles over `samples` bootstraps of whole items (deterministic)."""
-    counted = [unit for unit in units(rows) if unit.total() > 1]
+    alike = Counter(tuple(sorted(unit.items())) for unit in units(rows) if unit.total() > 1)
+    kinds = [Counter(dict(kind)) for kind in alike]  # few, however many items there are
     draw = random.Random(seed)
-    found = sorted(
-        value
-        for _ in range(samples)
-        if counted and (value := alpha_of(draw.choices(counted, k=len(counted)), level)) is not None
-    )
+    found = []
+    for _ in range(samples if kinds else 0):
+        drawn = Counter(draw.choices(range(len(kinds)), weights=list(alike.values()), k=alike.total()))
+        alpha = alpha_of(kinds, level, ORDER, [drawn[i] for i in range(len(kinds))])
+        if alpha is not None:
+            found.append(alpha)
+    found.sort()
     if not found:
         return None
     return found[int(0.025 * len(found))], found[min(int(0.975 * len(found)), len(found) - 1)]
