@@ -353,6 +353,38 @@ def test_nothing_to_do_is_said_and_ends_by_itself(desk: Desk) -> None:
     desk.ready()  # it looks again on its own
 
 
+def test_a_pause_is_explained_and_ends(desk: Desk) -> None:
+    page = desk.sign_in()
+    desk.press("1")
+    desk.wait_until_sent(1)
+    who = f"/v1/annotators/{desk.annotator}"
+    assert desk.service.http.post(f"{who}/suspend", json={"reason": "let us talk first"}).status_code == 200
+    desk.press("2")
+    expect(page.locator("#rest-title")).to_have_text("Your work is paused")
+    expect(page.locator("#rest-text")).to_contain_text("let us talk first. Talk to your lead")
+    assert desk.service.http.post(f"{who}/reinstate", json={"reason": "all is well"}).status_code == 200
+    page.get_by_role("button", name="Check again").click()
+    desk.press("1")
+    desk.wait_until_sent(3)  # what was on the desk when the pause came is in, too
+
+
+def test_a_slow_service_is_waited_for(desk: Desk) -> None:
+    page = desk.sign_in()
+    page.wait_for_function("() => JSON.parse(sessionStorage.getItem('prefloop.desk')).ahead.length === 1")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/tasks/next", hold)
+    desk.press("1", "2")
+    expect(page.locator("#rest-title")).to_have_text("One moment")
+    expect(page.locator("#bar")).to_be_hidden()
+    held[0].continue_()
+    desk.ready()
+    desk.wait_until_sent(2)
+
+
 def test_what_models_write_is_harmless_and_nameless(reader: Desk) -> None:
     page = reader.page
     both = reader.text("#left") + reader.text("#right")

@@ -71,18 +71,37 @@ function restart() {
   start();
 }
 
-applyTheme();
-takeKeyFromAddress();
-prepareDialogs();
-listen(perform);
-element("signin-form").addEventListener("submit", submitKey);
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-act]");
-  if (button) perform(button.dataset.act);
-});
-window.addEventListener("hashchange", () => {
-  if (!window.location.hash.startsWith("#key=")) return;
+// Without it nothing could be kept: neither the key nor an answer.
+function canKeep() {
+  try {
+    return localStorage.length >= 0;
+  } catch {
+    return false;
+  }
+}
+
+function open() {
+  applyTheme();
   takeKeyFromAddress();
-  restart();
-});
-start();
+  prepareDialogs();
+  listen(perform);
+  element("signin-form").addEventListener("submit", submitKey);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-act]");
+    if (button) perform(button.dataset.act);
+  });
+  window.addEventListener("hashchange", () => {
+    if (!window.location.hash.startsWith("#key=")) return;
+    takeKeyFromAddress();
+    restart();
+  });
+  start();
+}
+
+if (canKeep()) {
+  open();
+} else {
+  const text = "This page keeps your key and unsent answers in the browser. Allow it to store data for this address, then load the page again.";
+  showRest({ icon: "cloud", title: "Storage is turned off", text });
+  showPhase("rest");
+}

@@ -18,8 +18,9 @@ export function createSupply({ api, campaign, wanted, inHand, arrived, resting, 
       while (wanted() && (await fetchOne()));
     } catch (error) {
       if (!closed) await failed(error);
+    } finally {
+      filling = false;
     }
-    filling = false;
   }
 
   // False where there is none to be had now.

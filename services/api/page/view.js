@@ -17,7 +17,8 @@ export function showPhase(phase) {
   element("tools").hidden = phase === "signin";
 }
 
-export const isResting = ({ title }) => document.body.dataset.phase === "rest" && element("rest-title").textContent === title;
+// The title of the resting state on the screen; "" where there is none.
+export const restTitle = () => (document.body.dataset.phase === "rest" ? element("rest-title").textContent : "");
 
 export const focusTitle = (part) => element(`${part}-title`).focus({ preventScroll: true });
 
@@ -51,7 +52,7 @@ function showResponse(area, { text, html }) {
 function turnOf({ role, html }, named) {
   const turn = made("div", `turn turn-${role}`);
   if (named) turn.append(made("h3", "", ROLES[role] ?? role));
-  const text = made("div", "text");
+  const text = Object.assign(made("div", "text"), { dir: "auto" });
   text.innerHTML = html;
   turn.append(text);
   return turn;

@@ -15,6 +15,8 @@ const SETTLE_MS = 300;
 const SKIP_REASON_LIMIT = 1_000; // characters, of POST /v1/tasks/{task}/skip
 const FLAGS = ["both_bad", "unsure", "broken", "critical"];
 
+const ONE_MOMENT = { icon: "loop", title: "One moment", text: "Looking for your next task." };
+const ONE_MOMENT_MS = 300;
 const NOT_KEPT = "This browser keeps nothing for later (its storage is full or turned off). Leave this tab open until all is sent.";
 const TIME_IS_OVER = "The time for this task is over. You can still answer, though it may come too late to count; or press S for another.";
 const FIRST_WORDS = "Read both, then press 1, 2 or 3. U takes the last answer back.";
@@ -76,7 +78,7 @@ export class Workplace {
     view.showProgress(this.#today);
     this.#listen();
     if (this.#desk.current) this.#show();
-    else this.#rest({ icon: "loop", title: "One moment", text: "Looking for your next task." });
+    else this.#rest(ONE_MOMENT);
     if (me.judged_total === 0) view.notice(FIRST_WORDS);
     this.#guideline.load(me.campaigns?.[0] ?? "default");
     this.#outbox.drain();
@@ -93,6 +95,7 @@ export class Workplace {
     on(window, "pagehide", () => saveDesk(this.#desk));
     on(window, "offline", () => this.#sync.show());
     on(window, "online", () => this.#goOn());
+    on(document, "visibilitychange", () => document.visibilityState === "visible" && this.#goOn());
     const ticking = setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS);
     this.#closing.signal.addEventListener("abort", () => clearInterval(ticking));
   }
@@ -118,7 +121,7 @@ export class Workplace {
   }
 
   #show() {
-    if (!this.#desk.current) return;
+    if (!this.#desk.current) return this.#awaitTask();
     if (this.#desk.current.task !== this.#onScreen) this.#present(this.#desk.current.task);
     view.showDraft(this.#desk, { details: this.#details, now: this.#clock.now() });
   }
@@ -134,6 +137,13 @@ export class Workplace {
     this.#guideline.load(task.campaign, task.campaign_version);
   }
 
+  // Usually the next task is a moment away: only a longer wait is worth a word.
+  #awaitTask() {
+    if (this.#onScreen === null) return;
+    this.#onScreen = null;
+    setTimeout(() => this.#desk.current || this.#closing.signal.aborted || view.restTitle() || this.#rest(ONE_MOMENT), ONE_MOMENT_MS);
+  }
+
   #startFresh() {
     clearTimeout(this.#fresh);
     view.element("task").dataset.fresh = "";
@@ -144,7 +154,7 @@ export class Workplace {
   }
 
   #rest(state) {
-    const same = view.isResting(state);
+    const same = view.restTitle() === state.title;
     this.#onScreen = null;
     view.showRest(state);
     view.showPhase("rest");
