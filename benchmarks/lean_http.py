@@ -23,16 +23,17 @@ class Connection:
         return cls(*await asyncio.open_connection("127.0.0.1", port), key)
 
     async def send(
-        self, method: str, path: str, body: bytes = b"", kind: str = "application/json"
+        self, method: str, path: str, body: bytes = b"", kind: str = "application/json", key: str = ""
     ) -> tuple[int, bytes]:
-        """Status and body of the answer."""
-        head = f"{method} {path} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {self._key}\r\nContent-Type: {kind}\r\n"
+        """Status and body of the answer; `key` instead of the connection's own."""
+        caller = f"Authorization: Bearer {key or self._key}"
+        head = f"{method} {path} HTTP/1.1\r\nHost: b\r\n{caller}\r\nContent-Type: {kind}\r\n"
         self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         return await self._answer()
 
-    async def post(self, path: str, content: Any) -> Any:
+    async def post(self, path: str, content: Any, key: str = "") -> Any:
         """The JSON answer to a JSON body; None for an empty one. Raises RuntimeError for a 4xx or 5xx."""
-        status, body = await self.send("POST", path, json.dumps(content).encode())
+        status, body = await self.send("POST", path, json.dumps(content).encode(), key=key)
         if status >= 400:
             raise RuntimeError(f"{path}: {status} {body[:500]!r}")
         return json.loads(body) if body else None

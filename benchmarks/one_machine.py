@@ -30,6 +30,8 @@ BATCH = 5_000
 OPEN_TASKS = 10_000
 PATIENCE = 600  # seconds for what was sent to be applied
 NDJSON = "application/x-ndjson"
+REPLAYED = 40_000
+LABELS = ("a", "a", "a", "b", "tie")
 
 
 @dataclass(frozen=True)
@@ -108,27 +110,24 @@ async def next_tasks(server: Server, keys: list[str], each: int) -> list[float]:
     return sorted(times)
 
 
-async def judgments(server: Server, keys: list[str], each: int) -> tuple[float, float]:
-    """(acknowledged, scored) judgments a second of 8 clients whose leases are taken before the clock starts."""
-    connections = [await Connection.open(server.port, key) for key in keys]
-    seconds = acknowledged = 0.0
-    scored_before, begin = server.events("assessments"), time.perf_counter()
-    for _ in range(each):
-        held = [[await connection.post("/v1/tasks/next", {}) for _ in range(3)] for connection in connections]
-        tasks = [(c, task["task"]) for c, mine in zip(connections, held, strict=True) for task in mine]
-        lap = time.perf_counter()
-        await asyncio.gather(*(c_work(connection, tasks) for connection in connections))
-        seconds += time.perf_counter() - lap
-        acknowledged += len(tasks)
-    scored = (server.events("assessments") - scored_before) / (time.perf_counter() - begin)
-    return acknowledged / seconds, scored
+async def judgments(server: Server, keys: list[str]) -> tuple[float, float]:
+    """(acknowledged, scored) judgments a second of 8 clients; three leases a key are taken before the clock starts."""
+    connections = [await Connection.open(server.port) for _ in range(8)]
+    held: list[tuple[str, str]] = []
 
+    async def take(connection: Connection, number: int) -> None:
+        key = keys[number // 3]
+        held.append((key, (await connection.post("/v1/tasks/next", {}, key))["task"]))
 
-async def c_work(connection: Connection, tasks: list[tuple[Connection, str]]) -> None:
-    """One client sends its own judgments."""
-    for owner, task in tasks:
-        if owner is connection:
-            await connection.post("/v1/judgments", {"task": task, "choice": "left", "strength": 2})
+    async def judge(connection: Connection, number: int) -> None:
+        key, task = held[number]
+        await connection.post("/v1/judgments", {"task": task, "choice": "left", "strength": 2}, key)
+
+    await rate(connections, 3 * len(keys), take)
+    before, begin = server.events("assessments"), time.perf_counter()
+    acknowledged = await rate(connections, len(held), judge)
+    server.wait(lambda: server.events("assessments") - before >= len(held), PATIENCE)
+    return acknowledged, len(held) / (time.perf_counter() - begin)
 
 
 def measure(events: int) -> Iterator[Figure]:
@@ -142,6 +141,7 @@ def measure(events: int) -> Iterator[Figure]:
             yield from _service(server, rows, posts)
             yield Figure("API process at the end", server.megabytes, "MB", "")
         yield rebuild(Path(folder) / "bench")
+        yield replay(Path(folder))
 
 
 def fill(server: Server, events: int) -> None:
@@ -159,9 +159,9 @@ def _service(server: Server, rows: float, posts: float) -> Iterator[Figure]:
     times = asyncio.run(next_tasks(server, server.annotators(20), 50))
     yield Figure("next task p50, 20 annotators", times[len(times) // 2], "ms", "")
     yield Figure("next task p99, 20 annotators", times[int(len(times) * 0.99)], "ms", "≤ 12")
-    acknowledged, scored = asyncio.run(judgments(server, server.annotators(8), 100))
+    acknowledged, scored = asyncio.run(judgments(server, server.annotators(1_000)))
     yield Figure("judgments acknowledged, 8 clients", acknowledged, "/s", "≥ 3,000", posts)
-    yield Figure("judgments scored meanwhile", scored, "/s", "")
+    yield Figure("judgments scored, from the first one on", scored, "/s", "")
     yield Figure(
         "outputs one by one, 8 clients", asyncio.run(one_by_one(server, 1_000_000, 8_000)), "/s", "≥ 3,000", posts
     )
@@ -180,6 +180,24 @@ def rebuild(folder: Path) -> Figure:
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"})
     events = float(done.stderr.split("(")[-1].split("/s")[0].replace(",", ""))
     return Figure("rebuild", events, "events/s", "≥ 50,000")
+
+
+def replay(folder: Path) -> Figure:
+    """`prefloop replay` of made-up judgments, five an item; the whole command with its start."""
+    randomness = random.Random(7)
+    items, file = folder / "items.jsonl", folder / "judgments.jsonl"
+    words = [f"word{number}" for number in range(1_000)]
+    sides = [{side: " ".join(randomness.choices(words, k=40)) for side in ("a", "b")} for _ in range(REPLAYED // 5)]
+    items.write_text("".join(json.dumps({"item": str(n), "prompt": "Which?", **s}) + "\n" for n, s in enumerate(sides)))
+    rows = [
+        {"item": str(n // 5), "annotator": f"w{randomness.randrange(3_000)}", "label": randomness.choice(LABELS)}
+        for n in range(REPLAYED)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = [sys.executable, "-m", "services.cli", "replay", str(file), "--items", str(items)]
+    begin = time.perf_counter()
+    subprocess.run([*command, "--data", str(folder / "replay")], capture_output=True, check=True)
+    return Figure("replay, whole command", REPLAYED / (time.perf_counter() - begin), "judgments/s", "≥ 5,000")
 
 
 def main() -> None:
