@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Integer, Table, cast, func, select
 from services.replay.feed import Tally, annotator_id, chunks, task_of_item
 from services.replay.recordings import BadLine, Item
 from services.store import models as m
-from streams.quality.agreement import alpha_of
+from streams.quality.agreement import ORDER, alpha_of
 
 SHOWN = 5  # annotators at each end of the table
+LABELS = ("a", "b", "tie")
+Kinds = Counter[tuple[tuple[str, int], ...]]  # ((label, count), ...) of a task -> how many tasks are alike
 LEAST_EVIDENCE = 5  # judgments without which a reliability says nothing yet
 
 
@@ -90,10 +92,7 @@ def findings(
     sql: Connection, campaign: str, items: Tally, judgments: Tally, consensus: Consensus, seconds: float
 ) -> Findings:
     """Everything that the views say of the campaign. `seconds` is what the command took."""
-    units = label_counts(sql, campaign)
-    labels: Counter[str] = Counter()
-    for unit in units:
-        labels.update(unit)
+    kinds = kinds_of_tasks(sql, campaign)
     tasks = _count(sql, m.tasks, campaign)
     people = _annotators(sql, campaign)
     return Findings(
@@ -104,9 +103,9 @@ def findings(
         equal_items=_count(sql, m.outputs, campaign) - tasks,
         preferences=_decided(sql, campaign),
         annotators=len(people),
-        alpha=alpha_of(units),
-        percent_agreement=percent_of(units),
-        tie_share=labels["tie"] / labels.total() if labels else None,
+        alpha=alpha_of([Counter(dict(kind)) for kind in kinds], "nominal", ORDER, list(kinds.values())),
+        percent_agreement=percent_of(kinds),
+        tie_share=tie_share_of(kinds),
         consensus=consensus,
         alerts=_alerts(sql, campaign),
         would_suspend=_would_suspend(sql, campaign),
@@ -121,25 +120,33 @@ def findings(
 # ---------------------------------------------------------------- agreement
 
 
-def label_counts(sql: Connection, campaign: str) -> list[Counter[str]]:
-    """The labels of each task, counted. Tasks with the same counts share one Counter, so that millions fit."""
+def kinds_of_tasks(sql: Connection, campaign: str) -> Kinds:
+    """How many tasks have each combination of label counts; few kinds, however many tasks."""
     table = m.judgments.c
-    said = [func.sum(cast(table.choice == label, Integer)) for label in ("a", "b", "tie")]
+    said = [func.sum(cast(table.choice == label, Integer)) for label in LABELS]
     rows = sql.execute(select(*said).where(table.campaign == campaign, ~table.late).group_by(table.task))
-    patterns: dict[tuple[int, ...], Counter[str]] = {}
-    units = []
+    found: Kinds = Counter()
     for row in rows:
-        key = tuple(int(count) for count in row)
-        counted = {label: count for label, count in zip(("a", "b", "tie"), key, strict=True) if count}
-        units.append(patterns.setdefault(key, Counter(counted)))
-    return units
+        found[tuple((label, int(count)) for label, count in zip(LABELS, row, strict=True) if count)] += 1
+    return found
 
 
-def percent_of(units: Sequence[Counter[str]]) -> float | None:
+def percent_of(kinds: Kinds) -> float | None:
     """Share of pairs of judgments on the same task that say the same; None without pairs."""
-    pairs = sum(unit.total() * (unit.total() - 1) for unit in units)
-    same = sum(count * (count - 1) for unit in units for count in unit.values())
+    same = pairs = 0
+    for kind, tasks in kinds.items():
+        counts = [count for _, count in kind]
+        pairs += tasks * sum(counts) * (sum(counts) - 1)
+        same += tasks * sum(count * (count - 1) for count in counts)
     return same / pairs if pairs else None
+
+
+def tie_share_of(kinds: Kinds) -> float | None:
+    """Share of the judgments that say tie; None without judgments."""
+    said: Counter[str] = Counter()
+    for kind, tasks in kinds.items():
+        said.update({label: tasks * count for label, count in kind})
+    return said["tie"] / said.total() if said else None
 
 
 def compare(sql: Connection, campaign: str, items: Iterable[Item | BadLine]) -> Consensus:
