@@ -45,11 +45,13 @@ def _share(field: str, title: str, **more: Any) -> Spec:
     }
 
 
-def _time() -> Spec:
-    return {"field": "at", "type": "temporal", "axis": _axis(format="%H:%M", tickCount=6, grid=False)}
+def _time(span_ms: int) -> Spec:
+    """A time axis; with seconds where it spans a few minutes only."""
+    form = "%H:%M:%S" if span_ms < 8 * 60_000 else "%H:%M" if span_ms < 36 * 3_600_000 else "%d %b"
+    return {"field": "at", "type": "temporal", "axis": _axis(format=form, tickCount=5, grid=False)}
 
 
-def history(colours: Palette) -> Spec:
+def history(colours: Palette, span_ms: int) -> Spec:
     """Lines a minute over the last hour. Rows: at, per_minute, what (outputs, judgments, preferences)."""
     names = ["judgments", "outputs", "preferences"]
     return _frame(
@@ -57,7 +59,7 @@ def history(colours: Palette) -> Spec:
         230,
         mark={"type": "line", "strokeWidth": 1.8, "interpolate": "monotone"},
         encoding={
-            "x": _time(),
+            "x": _time(span_ms),
             "y": {"field": "per_minute", "type": "quantitative", "axis": _axis("a minute", tickCount=4)},
             "color": {"field": "what", "type": "nominal", "scale": {"domain": names, "range": colours.series}},
             "strokeDash": {
@@ -115,7 +117,7 @@ def _rule_at(value: float, channel: str, colours: Palette) -> Spec:
     }
 
 
-def agreement(colours: Palette) -> Spec:
+def agreement(colours: Palette, span_ms: int) -> Spec:
     """Alpha and per cent agreement over time. Rows: at, value, what, judgments."""
     names = ["alpha", "percent agreement"]
     colour = {"field": "what", "type": "nominal", "scale": {"domain": names, "range": colours.series[:2]}}
@@ -135,9 +137,9 @@ def agreement(colours: Palette) -> Spec:
     return _frame(
         colours,
         270,
-        encoding={"x": _time(), "y": value, "color": colour, "tooltip": tooltip},
+        encoding={"x": _time(span_ms), "y": value, "color": colour, "tooltip": tooltip},
         layer=[
-            {"mark": {"type": "line", "strokeWidth": 1.8, "interpolate": "monotone"}},
+            {"mark": {"type": "line", "strokeWidth": 1.8}},
             {"mark": {"type": "point", "filled": True, "size": 34}, "encoding": {"shape": shape}},
         ],
     )

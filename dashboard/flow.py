@@ -105,12 +105,16 @@ def _homeward() -> str:
     )
 
 
-def picture(stations: Sequence[Station], title: str, lines: Sequence[str], feedback: bool, now: int) -> str:
-    """The ring of `stations` (ten, outputs first) with `title` and `lines` in its middle; `now` in ms."""
+def picture(
+    stations: Sequence[Station], title: str, lines: Sequence[str], *, feedback: bool, home: bool, now: int
+) -> str:
+    """The ring of `stations` (ten, outputs first) with `title` and `lines` in its middle; `now` in ms.
+
+    `feedback`: agreements flow back; `home`: a promoted model is among those that send outputs.
+    """
     said = "; ".join(f"{s.label} {s.value} {s.rate} {s.note}".strip() for s in stations)
-    edges = "".join(
-        _edge(_arrow(n, len(stations)), stations[(n + 1) % len(stations)].lively) for n in range(len(stations))
-    )
+    lively = [*(station.lively for station in stations[1:]), home and stations[0].lively]
+    edges = "".join(_edge(_arrow(n, len(stations)), moves) for n, moves in enumerate(lively))
     tip = (
         '<defs><marker id="pf-tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="5.5" markerHeight="5.5" '
         'orient="auto">'

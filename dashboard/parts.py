@@ -42,15 +42,24 @@ def head(title: str, subtitle: str, *watched: Watched) -> None:
     )
     if away:
         _banner(oldest)
+    follow("away", away)
     if done := st.session_state.pop("done", ""):
         st.toast(done, icon=":material/check:")
+
+
+def follow(name: str, value: object) -> None:
+    """Runs the whole page again when this value changed: for what stands outside the part that refreshes by itself."""
+    before = st.session_state.get(f"follow-{name}", value)
+    st.session_state[f"follow-{name}"] = value
+    if before != value:
+        st.rerun()
 
 
 def _banner(oldest: int) -> None:
     kept = (
         f"What you see is from {wording.clock(oldest, session.zone())}, {wording.ago(oldest, session.now())}."
         if oldest
-        else f"Nothing has been heard from {escape(session.server())} yet."
+        else f"Nothing has been heard from {escape(session.server())} for this page yet."
     )
     st.html(
         f'<div class="pf-away" role="status"><b>Reconnecting.</b> The service does not answer just now. <span>{kept} '

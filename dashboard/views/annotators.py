@@ -34,6 +34,11 @@ def name_of(row: Json) -> str:
     return str(row.get("name") or row["annotator"])
 
 
+def rounded(share: float | None) -> float | None:
+    """To whole per cent, for tables."""
+    return None if share is None else round(share, 2)
+
+
 def alarms_of(row: Json) -> int:
     """How many alarms; the list of annotators says a number, one annotator's page the alarms themselves."""
     alerts = row.get("alerts") or 0
@@ -41,12 +46,24 @@ def alarms_of(row: Json) -> int:
 
 
 def evidence(found: Json) -> str:
-    """The numbers an alarm rests on, as words."""
-    said = (
-        f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
-        for name, value in found.items()
-    )
-    return ", ".join(said)
+    """The numbers an alarm rests on, as words: first those every sequential test has, then the rest as they are."""
+    said = []
+    rest = dict(found)
+    if {"capital", "observations"} <= rest.keys():
+        said.append(f"evidence {wording.count(rest.pop('capital'))} to 1 from {rest.pop('observations')} judgments")
+    if "null_rate" in rest:
+        said.append(f"against a rate of at most {wording.percent(rest.pop('null_rate'))}")
+    if isinstance(rest.get("accuracy"), float):
+        said.append(f"accuracy {wording.percent(rest.pop('accuracy'))}")
+    if "standing" in rest:
+        said.append(f"made {rest.pop('standing')}")
+    rest.pop("test", None)  # said by the alarm's name
+    return ", ".join([*said, *(f"{name.replace('_', ' ')} {shown(value)}" for name, value in rest.items())])
+
+
+def shown(value: float | int | str) -> str:
+    """A number with three digits that mean something, or the word."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 # ---------------------------------------------------------------- everybody
@@ -97,10 +114,10 @@ def table(people: list[Json]) -> None:
         {
             "Annotator": [name_of(row) for row in people],
             "Standing": [row["standing"] for row in people],
-            "Accuracy": [row["accuracy"] for row in people],
+            "Accuracy": [rounded(row["accuracy"]) for row in people],
             "95% interval": [wording.interval(row["accuracy_low"], row["accuracy_high"]) for row in people],
             "Side bias": [row["side_bias"] for row in people],
-            "Ties": [row["tie_rate"] for row in people],
+            "Ties": [rounded(row["tie_rate"]) for row in people],
             "Judgments": [row["judgments"] for row in people],
             "Alarms": [alarms_of(row) for row in people],
             "Last judgment": [wording.moment(row["last_judgment_at"], zone) for row in people],
@@ -315,7 +332,7 @@ def recent(one: Json) -> None:
         {
             "When": [wording.moment(row["answered_at"], session.zone()) for row in rows],
             "Choice": [row["choice"] for row in rows],
-            "Agreement": [None if row["agreement"] is None else round(row["agreement"], 2) for row in rows],
+            "Agreement": [rounded(row["agreement"]) for row in rows],
             "Weight": [row["weight"] for row in rows],
             "Remarks": [remarks(row) for row in rows],
             "Task": [row["task"] for row in rows],

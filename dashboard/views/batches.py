@@ -95,7 +95,7 @@ def preview(batch: str) -> None:
     frame = pd.DataFrame(
         {
             "Prompt": [words(row["prompt"]) for row in rows],
-            "Probability": [row["probability"] for row in rows],
+            "Probability": [round(row["probability"], 2) for row in rows],
             "Verdict": [row["verdict"] for row in rows],
             "Split": [row["split"] for row in rows],
             "Judgments": [len(row["judgments"]) for row in rows],
@@ -188,6 +188,7 @@ def live() -> None:
         "Data", "Preferences become datasets: cut once, never changed, each pair traceable to its judgments.", batches
     )
     if batches.value is not None:
+        parts.follow("batches", len(batches.value["batches"]))
         summary(batches.value["batches"], (now.value or {}).get("preferences"))
 
 

@@ -29,6 +29,11 @@ def rate(live: Json, *topics: str) -> float:
     return float(sum(live["topics"].get(topic, {}).get("rate", 0.0) for topic in topics))
 
 
+def speed(live: Json, topic: str) -> str:
+    """A topic's rate, in words where nothing moves."""
+    return wording.rate(rate(live, topic)) if rate(live, topic) else "quiet"
+
+
 def of_topic(label: str, live: Json, topic: str, note: str = "", warn: bool = False) -> Station:
     """The station of one topic."""
     speed = rate(live, topic)
@@ -118,20 +123,20 @@ def summary(live: Json) -> None:
         [
             Tile(
                 label="Outputs",
-                value=wording.rate(rate(live, "outputs")),
+                value=speed(live, "outputs"),
                 note=f"{wording.count(events(live, 'outputs'))} in all",
                 spark=sparks(live, "outputs"),
             ),
             Tile(
                 label="Judgments",
-                value=wording.rate(rate(live, "judgments")),
+                value=speed(live, "judgments"),
                 note=f"{wording.count(events(live, 'judgments'))} in all",
                 spark=sparks(live, "judgments"),
             ),
             Tile(
                 label="Preferences",
                 value=wording.count(live["preferences"]),
-                note=f"{wording.rate(rate(live, 'preferences'))} now",
+                note=f"{speed(live, 'preferences')} now",
                 spark=sparks(live, "preferences"),
             ),
             Tile(
@@ -153,14 +158,14 @@ def summary(live: Json) -> None:
 
 def hour(live: Json) -> None:
     """The last hour as lines, a point a minute."""
-    rows = [
+    rows: list[Json] = [
         {"at": at, "what": what, "per_minute": number}
         for what in ("judgments", "outputs", "preferences")
         for at, number in sums(live, what, MINUTE_MS, 60)
     ]
     parts.title("The last hour", "events a minute")
     if rows:
-        parts.chart(rows, charts.history(session.colours()), key="hour")
+        parts.chart(rows, charts.history(session.colours(), rows[-1]["at"] - rows[0]["at"]), key="hour")
     else:
         st.caption("The first minute is not over yet.")
 
@@ -191,8 +196,15 @@ def page() -> None:
     live = watched.value
     runs = (session.watch("/v1/runs").value or {}).get("runs", [])
     summary(live)
-    ring = picture(stations(live, runs), "Champion", champions(live), rate(live, "agreements") > 0, now=session.now())
-    parts.draw(f'<div class="pf-panel">{ring}</div>')
+    ring = picture(
+        stations(live, runs),
+        "Champion",
+        champions(live),
+        feedback=rate(live, "agreements") > 0,
+        home=bool(live["champion"]),
+        now=session.now(),
+    )
+    parts.draw(f'<div class="pf-panel{" pf-still" if watched.away else ""}">{ring}</div>')
     if not events(live, "outputs"):
         parts.empty(
             "Nothing flows yet.",

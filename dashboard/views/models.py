@@ -302,6 +302,7 @@ def live() -> None:
     parts.head("Models", "Runs as they train, what the gate decided and why, and who serves.", runs, models)
     if not parts.seen(runs, "runs"):
         return
+    parts.follow("models", [(row["model"], row["status"]) for row in (models.value or {}).get("models", [])])
     found = sorted(runs.value["runs"], key=lambda run: -(run["updated_at"] or 0))
     summary(found, (models.value or {}).get("models", []), session.watch("/v1/live").value or {})
     trained(found)

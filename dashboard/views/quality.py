@@ -65,14 +65,16 @@ def summary(quality: Json) -> None:
 def over_time(quality: Json) -> None:
     """Alpha and per cent agreement as lines."""
     parts.title("Agreement over time", "alpha is agreement beyond chance: 1 perfect, 0 chance")
-    rows = [
+    rows: list[Json] = [
         {"at": point["at"], "what": what, "value": value, "judgments": point["judgments"]}
         for point in quality["over_time"]
         for what, value in (("alpha", point["alpha"]), ("percent agreement", point["percent"]))
         if value is not None
     ]
     if rows:
-        parts.chart(pd.DataFrame(rows), charts.agreement(session.colours()), key="agreement")
+        parts.chart(
+            pd.DataFrame(rows), charts.agreement(session.colours(), rows[-1]["at"] - rows[0]["at"]), key="agreement"
+        )
     else:
         st.caption("Appears with the first tasks that two people judged.")
 

@@ -101,6 +101,7 @@ def live() -> None:
     parts.head("System", "Is it up, how far behind is each stage, and what could not be used.", watched)
     if not parts.seen(watched, "the system"):
         return
+    parts.follow("dead letters", watched.value["dead_letters"])
     summary(watched.value)
     left, right = st.columns(2, gap="large")
     with left:

@@ -36,9 +36,9 @@ PEOPLE = [
     ("Quick Click", 0.49, 0.06, 0.02, 0.01, 520, "suspended", "speed"),
 ]
 EVIDENCE: dict[str, Json] = {
-    "accuracy": {"accuracy": 0.68, "floor": 0.75, "graded": 96, "e_value": 41.2},
-    "side": {"left": 171, "of": 190, "e_value": 1.2e6},
-    "speed": {"median_seconds": 1.4, "reading_seconds": 11.0, "judgments": 60, "e_value": 880.0},
+    "accuracy": {"test": "accuracy", "capital": 41.2, "observations": 96, "null_rate": 0.75, "accuracy": 0.68},
+    "side": {"test": "left", "capital": 1.2e6, "observations": 190, "null_rate": 0.65, "standing": "suspended"},
+    "speed": {"test": "speed", "capital": 880.0, "observations": 60, "null_rate": 0.2, "standing": "suspended"},
 }
 
 

@@ -243,6 +243,19 @@ def test_a_service_that_never_answered_is_a_banner_not_an_error(
     assert "Nothing has been heard" in said
 
 
+def test_a_page_that_began_without_the_service_is_whole_when_it_returns(
+    opened: Callable[..., Any], service: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    connect(monkeypatch, httpx.MockTransport(refuse))
+    app = opened("models")
+    assert "Model m3" not in words(app)
+    connect(monkeypatch, service.transport())
+    assert "Model m3" in words(app.run())
+
+
 def test_viewers_share_what_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     stub = Stub()

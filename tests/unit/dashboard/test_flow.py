@@ -11,7 +11,7 @@ SVG = "{*}"
 def ring(**first: object) -> str:
     stations = [Station(label="Outputs", value="1", **first)]  # type: ignore[arg-type]
     stations += [Station(label=f"Station {n}", value=str(n)) for n in range(1, 10)]
-    return picture(stations, "Champion", ["default: m2"], feedback=False, now=PERIOD_MS + 400)
+    return picture(stations, "Champion", ["default: m2"], feedback=False, home=True, now=PERIOD_MS + 400)
 
 
 def test_every_station_is_inside_and_none_overlap() -> None:
