@@ -142,7 +142,10 @@ def test_a_refused_key_keeps_everything_and_says_so_once(
     client = make_client()
     for n in range(10):
         client.log(f"p{n}", "r")
-    assert not client.flush(timeout=0.2)
+    courier = client._courier
+    with courier.wake:
+        assert courier.wake.wait_for(lambda: courier.stats().spooled == 10, timeout=10)
+    assert not client.flush(timeout=0.05)
     assert sum("key" in record.message for record in caplog.records) == 1
     service.always = None
     assert client.flush()

@@ -8,14 +8,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefloop_sdk.entries import Entry, output_entry
 from prefloop_sdk.spool import Spool, encode_line
 
 MANY = 1 << 40
-text = st.text(min_size=1, max_size=40).filter(lambda words: words.isprintable() or "\n" in words)
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # files, on a machine that may be busy
+text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 entries = st.lists(text.map(lambda words: output_entry("i", words, ["r"], None)), min_size=1, max_size=12)
 
 
@@ -33,7 +34,7 @@ def segment(folder: Path) -> Path:
 
 
 @given(st.lists(entries, min_size=1, max_size=4), st.integers(1, 5), st.integers(1, 400))
-@settings(deadline=None)
+@relaxed
 def test_what_is_put_in_comes_out_once_and_in_order(groups: list[list[Entry]], items: int, segment_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         spool = Spool(Path(folder), MANY, segment_bytes)
@@ -45,7 +46,7 @@ def test_what_is_put_in_comes_out_once_and_in_order(groups: list[list[Entry]], i
 
 
 @given(entries, st.data())
-@settings(deadline=None)
+@relaxed
 def test_wherever_a_crash_cuts_the_file_whole_entries_before_it_come_out_once(
     kept: list[Entry], at: st.DataObject
 ) -> None:
@@ -64,7 +65,7 @@ def test_wherever_a_crash_cuts_the_file_whole_entries_before_it_come_out_once(
 
 
 @given(entries, st.data())
-@settings(deadline=None)
+@relaxed
 def test_a_flipped_bit_costs_the_lines_it_touches_alone(kept: list[Entry], at: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         spool = Spool(Path(folder), MANY)
