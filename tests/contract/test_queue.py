@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.queue.entries import Entry
 from services.queue.memory import MemoryQueue, assignment_of
@@ -224,10 +225,10 @@ def test_a_retraction_frees_a_slot_and_a_restored_one_takes_it(desk: Desk) -> No
     grant = desk.next("ada")
     assert grant is not None
     desk.judge(grant)
-    told = {"judgment": judgment_id("t", "ada", 1), "task": "t", "annotator": "ada", "standing": "s"}
-    desk.commit(e.Retraction(**told, withdrawn=True), e.Retraction(**told, withdrawn=False))
+    told = e.Retraction(judgment=judgment_id("t", "ada", 1), task="t", annotator="ada", standing="s", withdrawn=True)
+    desk.commit(told, replace(told, withdrawn=False))
     assert desk.next("bob") is None
-    desk.commit(e.Retraction(**told, withdrawn=True))
+    desk.commit(told)
     assert name_of(desk.next("bob")) == "t"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import anyio.to_thread
 import msgspec
@@ -78,7 +78,9 @@ async def put_campaign(call: Call) -> Response:
     """Writes a campaign; where something changed this makes the next version."""
     name = call.path("name")
     check_name(name, "name")
-    raw = parse(_raw, await call.body() or b"{}")
+    body = await call.body() or b"{}"
+    raw = parse(_raw, body)
+    check_known(msgspec.json.decode(body), RawCampaign, "")
     check_campaign(raw)
     context = call.context
     written = campaign_of(raw, name, context.campaigns, context.clock(), call.caller.actor)
@@ -97,6 +99,26 @@ def campaign_of(raw: RawCampaign, name: str, book: CampaignBook, now: int, actor
             f"campaign {name!r} is {book.get(name).mode} and stays so", field="mode", mend="make another campaign"
         )
     return next_version(book, name, wanted)
+
+
+def check_known(sent: Any, expected: Any, field: str) -> None:
+    """Raises InputError for fields that no struct inside knows: readers of the log ignore those, writers must not."""
+    if isinstance(sent, list):
+        (inside,) = [arg for arg in get_args(_bare(expected)) if arg is not Ellipsis] or [None]
+        for index, item in enumerate(sent):
+            check_known(item, inside, f"{field}[{index}]")
+    elif isinstance(sent, dict) and isinstance(expected, type) and issubclass(expected, msgspec.Struct):
+        types = {found.encode_name: found.type for found in msgspec.structs.fields(expected)}
+        for name, value in sent.items():
+            place = f"{field}.{name}" if field else name
+            if name not in types:
+                raise InputError(f"{place} is no field", field=place, mend=f"one of: {', '.join(types)}")
+            check_known(value, types[name], place)
+
+
+def _bare(annotated: Any) -> Any:
+    """The type without its Annotated."""
+    return get_args(annotated)[0] if get_origin(annotated) is Annotated else annotated
 
 
 def _append(transaction: Transaction, campaign: Campaign) -> None:
