@@ -248,47 +248,57 @@ def _check_output(
     campaign: Campaign,
 ) -> int:
     """Raises InputError for what the types do not rule out; the prompt's length in characters."""
-    check_characters("".join((output, raw.trace, raw.model, raw.model_version)), "id, trace or model")
-    for tag, value in raw.tags.items():
-        check_characters(tag + value, "tags")
-    for index, sent in enumerate(raw.responses):
-        if not isinstance(sent, str):
-            check_characters(sent.model + sent.model_version, f"responses[{index}].model")
     texts = [part.text for message in prompt for part in message.content]
-    prompt_length = sum([len(text) for text in texts])
-    if not any(text.strip() for text in texts):
+    asked = "".join(texts)
+    if not asked or asked.isspace():
         raise InputError("prompt is empty", field="prompt", mend="send the words that the model was asked")
-    for text in texts:
-        check_characters(text, "prompt")
-    for index, content in enumerate(contents):
-        _check_response(content, f"responses[{index}]", campaign)
-        texts += [part.text for part in content]
-    _check_size(texts)
+    answers = [part.text for content in contents for part in content]
+    if campaign.mode == "live":
+        _check_responses(contents)
+    names = [word for sent in raw.responses if not isinstance(sent, str) for word in (sent.model, sent.model_version)]
+    everything = "".join([output, raw.trace, raw.model, raw.model_version, *names, *raw.tags, *raw.tags.values()])
+    everything = "".join([everything, asked, *answers])
+    if "\x00" in everything or not everything.isascii():  # else there is nothing to find fault with
+        _check_characters(raw, output, texts, contents)
+    if len(everything) * 4 > MOST_BYTES:  # UTF-8 needs at most 4 bytes a character
+        _check_size("".join([asked, *answers]))
     if raw.gold is not None and len(contents) != 2:
         raise InputError(
             f"gold compares two responses, and this output has {len(contents)}",
             field="gold",
             mend="send exactly two responses with a known answer",
         )
-    return prompt_length
+    return len(asked)
 
 
-def _check_response(content: tuple[Part, ...], field: str, campaign: Campaign) -> None:
-    if campaign.mode == "live" and not any(part.text.strip() for part in content):
-        raise InputError(
-            f"{field} is empty",
-            field=field,
-            mend="send the response's words; only campaigns of mode `recorded` take empty ones",
-        )
-    for part in content:
-        check_characters(part.text, field)
+def _check_characters(raw: RawOutput, output: str, texts: Sequence[str], contents: Sequence[tuple[Part, ...]]) -> None:
+    """Names the field that holds what cannot be stored."""
+    check_characters("".join((output, raw.trace, raw.model, raw.model_version)), "id, trace or model")
+    for tag, value in raw.tags.items():
+        check_characters(tag + value, "tags")
+    for index, sent in enumerate(raw.responses):
+        if not isinstance(sent, str):
+            check_characters(sent.model + sent.model_version, f"responses[{index}].model")
+    check_characters("".join(texts), "prompt")
+    for index, content in enumerate(contents):
+        check_characters("".join([part.text for part in content]), f"responses[{index}]")
 
 
-def _check_size(texts: Sequence[str]) -> None:
-    characters = sum([len(text) for text in texts])
-    if characters * 4 <= MOST_BYTES:  # UTF-8 needs at most 4 bytes a character
-        return
-    size = sum([len(text.encode()) for text in texts])
+def _check_responses(contents: Sequence[tuple[Part, ...]]) -> None:
+    for index, content in enumerate(contents):
+        for part in content:
+            if part.text and not part.text.isspace():
+                break
+        else:
+            raise InputError(
+                f"responses[{index}] is empty",
+                field=f"responses[{index}]",
+                mend="send the response's words; only campaigns of mode `recorded` take empty ones",
+            )
+
+
+def _check_size(text: str) -> None:
+    size = len(text.encode())
     if size > MOST_BYTES:
         raise InputError(
             f"prompt and responses are {size} bytes together, more than {MOST_BYTES}",

@@ -26,7 +26,7 @@ SignalKind = Literal["thumbs_up", "thumbs_down", "edit", "retry", "conversion", 
 
 def digest(*parts: str) -> str:
     """A 128-bit hex digest of the parts, for ids and content hashes (blake2b; unambiguous by length prefix)."""
-    joined = "".join(f"{len(part)}:{part}" for part in parts)
+    joined = "".join([f"{len(part)}:{part}" for part in parts])
     return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
