@@ -8,10 +8,11 @@ hold their defaults until their own event comes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, Connection, Dialect, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,14 +25,13 @@ from streams.engines.sqlite_log import as_json
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Upsert:
+class Upsert(NamedTuple):
     """`own` is written always; `first` only where the row is begun; `newer` names a column that must not go back."""
 
     table: Table
     key: Row
-    own: Row = field(default_factory=dict)
-    first: Row = field(default_factory=dict)
+    own: Row
+    first: Row = {}
     newer: str = ""
 
 
@@ -82,14 +82,16 @@ class Statement:
     """INSERT ... ON CONFLICT as text, compiled once: binding through SQLAlchemy took half of a fold's time."""
 
     text: str
-    names: tuple[str, ...]
-    structured: frozenset[str]  # the JSON columns
+    pick: Callable[[Row], Any]  # the values in the order of the placeholders
+    structured: tuple[str, ...]  # the JSON columns
     defaults: Row
 
     def row(self, upsert: Upsert) -> tuple[Any, ...]:
         """The values in the order of the placeholders."""
         values = {**self.defaults, **upsert.first, **upsert.key, **upsert.own}
-        return tuple([as_json(values[name]) if name in self.structured else values[name] for name in self.names])
+        for name in self.structured:
+            values[name] = as_json(values[name])
+        return self.pick(values)  # type: ignore[no-any-return]
 
 
 @cache
@@ -110,8 +112,9 @@ def _statement(shape: Shape, dialect: Dialect) -> Statement:
     else:
         insert = insert.on_conflict_do_nothing(index_elements=list(key))
     compiled = insert.compile(dialect=dialect)
-    structured = frozenset(column.name for column in table.c if isinstance(column.type, JSON))
-    return Statement(text=str(compiled), names=tuple(compiled.positiontup), structured=structured, defaults=defaults)
+    names = compiled.positiontup
+    structured = tuple(name for name in names if isinstance(table.c[name].type, JSON))
+    return Statement(text=str(compiled), pick=itemgetter(*names), structured=structured, defaults=defaults)
 
 
 # ---------------------------------------------------------------- one function a type of event
