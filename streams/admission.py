@@ -6,13 +6,11 @@ The HTTP API, the Kafka topic `intake` and `prefloop replay` admit by these func
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from streams.content import (
-    RawContent,
-    RawMessage,
     check_characters,
     digest_of,
     digest_of_messages,
@@ -24,7 +22,6 @@ from streams.errors import InputError
 from streams.events import (
     Campaign,
     Choice,
-    Flag,
     Judgment,
     Message,
     Output,
@@ -33,71 +30,19 @@ from streams.events import (
     Role,
     Rule,
     Signal,
-    SignalKind,
     Task,
     Text,
     digest,
 )
+from streams.intake import MOST_BYTES as MOST_BYTES
+from streams.intake import RawJudgment as RawJudgment
+from streams.intake import RawOutput as RawOutput
+from streams.intake import RawResponse as RawResponse
+from streams.intake import RawSignal as RawSignal
+from streams.intake import Side as Side
 
-MOST_BYTES = 256 * 1024  # of prompt and responses of one output together, as UTF-8
-MOST_REASON = 4_000  # characters
 MOST_SKEW_MS = 24 * 3_600_000  # a clock may be wrong by a day; more is another unit
 HASH_RANGE = 1 << 32
-
-Name = Annotated[str, Meta(max_length=256)]
-Tags = Annotated[
-    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=256)]], Meta(max_length=64)
-]
-Side = Literal["left", "right", "tie"]
-
-
-class RawResponse(Struct, frozen=True, forbid_unknown_fields=True):
-    """One response with a model of its own."""
-
-    content: RawContent
-    model: Name = ""
-    model_version: Name = ""
-
-
-class RawOutput(Struct, frozen=True, forbid_unknown_fields=True):
-    """An output as a producer sends it; see docs/api.md."""
-
-    prompt: str | Annotated[list[RawMessage], Meta(max_length=256)]
-    responses: Annotated[list[str | RawResponse], Meta(min_length=1, max_length=8)]
-    id: Name = ""
-    campaign: Name = "default"
-    model: Name = ""
-    model_version: Name = ""
-    tags: Tags = {}
-    trace: Name = ""
-    time: int | None = None  # ms since 1970
-    gold: Choice | None = None  # which response is better: `a` the first, `b` the second
-
-
-class RawSignal(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an end user did with an output, as a producer sends it."""
-
-    output: Annotated[str, Meta(min_length=1, max_length=256)]
-    kind: SignalKind
-    id: Name = ""
-    position: Annotated[int, Meta(ge=0, lt=8)] | None = None
-    value: float | None = None
-    edit: Annotated[str, Meta(max_length=MOST_BYTES)] | None = None
-    time: int | None = None
-
-
-class RawJudgment(Struct, frozen=True, forbid_unknown_fields=True):
-    """A judgment as the page sends it: by the sides shown."""
-
-    task: Annotated[str, Meta(min_length=1, max_length=64)]
-    choice: Side
-    strength: Annotated[int, Meta(ge=1, le=3)] | None = None
-    marks: Annotated[dict[Name, Side], Meta(max_length=32)] = {}
-    flags: Annotated[list[Flag], Meta(max_length=4)] = []
-    reason: Annotated[str, Meta(max_length=MOST_REASON)] = ""
-    shown_at: int | None = None
-    answered_at: int | None = None
-    revision: Annotated[int, Meta(ge=1, le=1_000)] = 1
 
 
 class TaskFacts(Struct, frozen=True, kw_only=True):

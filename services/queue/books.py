@@ -1,0 +1,269 @@
+"""What the queue knows: tasks with their holds, leases and offers, kept current by the committed records."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Protocol
+
+from services.queue.entries import LEASED, Entry, Hold, entry_of
+from services.queue.lanes import Bucket
+from streams import events as e
+from streams.admission import judgment_id
+from streams.engines.port import Record
+from streams.errors import ForbiddenError, NotFoundError, UnavailableError
+
+CLOSED_KEPT = 10_000  # tasks that are done and still known here; older ones are read from the views
+
+
+class Archive(Protocol):
+    """The views, for tasks that the queue no longer holds."""
+
+    def load(self, task: str) -> Entry | None:
+        """The task as the views know it."""
+        ...
+
+    def is_current(self) -> bool:
+        """Whether the views have reached the end of the log."""
+        ...
+
+
+class QueueBooks:
+    """The state of a MemoryQueue. Every public method is safe from any thread."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._lock = threading.RLock()
+        self._entries: dict[str, Entry] = {}
+        self._closed: OrderedDict[str, Entry] = OrderedDict()
+        self._buckets: dict[tuple[str, frozenset[str]], Bucket] = {}
+        self._campaigns: dict[str, e.Campaign] = {}
+        self._standings: dict[str, str] = {}
+        self._leases: dict[str, dict[str, Hold]] = {}  # annotator -> task -> hold
+        self._expiries: list[tuple[int, str, str]] = []
+        self._given: Counter[str] = Counter()  # grants, by annotator
+        self._bought: Counter[str] = Counter()  # judgments that count, by campaign
+        self._statuses: Counter[tuple[str, str]] = Counter()  # (campaign, status), gold apart
+        self._reopened: dict[str, e.TaskUpdate] = {}  # of tasks no longer held, to be read from the archive
+        self._waiting: list[Record] | None = []  # records that came before `restore`
+        self._apply: dict[type[e.Event], Callable[[Any, int], None]] = {
+            e.Campaign: self._on_campaign,
+            e.Task: self._on_task,
+            e.TaskUpdate: self._on_task_update,
+            e.Standing: self._on_standing,
+            e.Assignment: self._on_assignment,
+            e.Judgment: self._on_judgment,
+            e.Retraction: self._on_retraction,
+        }
+
+    # ------------------------------------------------------------ what the log says
+
+    @property
+    def ready(self) -> bool:
+        """Whether `restore` was called."""
+        return self._waiting is None
+
+    def standing(self, annotator: str) -> str:
+        """active, weighted or suspended."""
+        return self._standings.get(annotator, "active")
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """See the port. Before `restore` they wait."""
+        with self._lock:
+            if self._waiting is not None:
+                self._waiting.extend(record for record in records if type(record.event) in self._apply)
+                return
+            self._apply_all(records)
+
+    def restore(
+        self,
+        entries: Iterator[Entry],
+        campaigns: Collection[e.Campaign],
+        standings: dict[str, str],
+        given: dict[str, int],
+        bought: dict[str, int],
+    ) -> None:
+        """Takes over what the views say, then what was committed since; from then on it grants."""
+        with self._lock:
+            self._campaigns = {campaign.name: campaign for campaign in campaigns}
+            self._standings, self._given, self._bought = dict(standings), Counter(given), Counter(bought)
+            for entry in entries:
+                self._hold_entry(entry)
+            waiting, self._waiting = self._waiting or [], None
+            self._apply_all(waiting)
+
+    def _apply_all(self, records: Sequence[Record]) -> None:
+        for record in records:
+            apply = self._apply.get(type(record.event))
+            if apply is not None:
+                apply(record.event, record.offset)
+
+    def _on_campaign(self, event: e.Campaign, _: int) -> None:
+        known = self._campaigns.get(event.name)
+        if known is None or event.version >= known.version:
+            self._campaigns[event.name] = event
+
+    def _on_task(self, event: e.Task, offset: int) -> None:
+        if event.mode == "live" and event.task not in self._entries and event.task not in self._closed:
+            self._hold_entry(entry_of(event, offset))
+
+    def _on_task_update(self, event: e.TaskUpdate, _: int) -> None:
+        entry = self._entries.get(event.task) or self._closed.get(event.task)
+        if entry is None:
+            if event.status == "closed":
+                self._reopened.pop(event.task, None)
+            else:
+                self._reopened[event.task] = event
+            return
+        self._set_status(entry, event.status)
+        entry.wanted = event.slots_wanted
+        self._place(entry)
+
+    def _on_standing(self, event: e.Standing, _: int) -> None:
+        if event.enforced:
+            self._standings[event.annotator] = event.standing
+
+    def _on_assignment(self, event: e.Assignment, _: int) -> None:
+        entry = self._entries.get(event.task) or self._closed.get(event.task)
+        if entry is None:
+            return
+        hold = entry.holds.get(event.annotator)
+        if hold is None and event.kind == "granted":
+            self._begin(entry, _hold_of(event))
+        elif hold is not None and event.kind != "granted" and hold.state in LEASED and hold.state != "judging":
+            self._end(entry, hold, event.kind)
+
+    def _on_judgment(self, event: e.Judgment, _: int) -> None:
+        if event.revision == 1 and not event.late and event.mode == "live":
+            self._bought[event.campaign] += 1
+        entry = self._entries.get(event.task) or self._closed.get(event.task)
+        hold = entry.holds.get(event.annotator) if entry else None
+        if entry is None or hold is None or event.revision <= hold.revision:
+            return
+        hold.revision, hold.late, hold.withdrawn = event.revision, event.late, False
+        self._end(entry, hold, "judged")
+
+    def _on_retraction(self, event: e.Retraction, _: int) -> None:
+        entry = self._entries.get(event.task) or self._closed.get(event.task)
+        hold = entry.holds.get(event.annotator) if entry else None
+        if entry is None or hold is None:
+            return
+        if event.judgment == judgment_id(event.task, event.annotator, hold.revision):  # a former revision is no matter
+            hold.withdrawn = event.withdrawn
+            self._place(entry)
+
+    # ------------------------------------------------------------ keeping the books
+
+    def _campaign(self, name: str) -> e.Campaign:
+        return self._campaigns.get(name) or e.Campaign(name=name, version=1)
+
+    def _check_may_work(self, annotator: str) -> None:
+        if not self.ready:
+            raise UnavailableError("the queue is being rebuilt from the log: try again in a moment", retry_after=1)
+        if self.standing(annotator) == "suspended":
+            raise ForbiddenError(
+                "you are suspended from judging for now", field="", mend="talk to your lead, who can reinstate you"
+            )
+
+    def _hold(self, task: str, annotator: str) -> tuple[Entry, Hold]:
+        entry = self._entries.get(task) or self._closed.get(task) or self._from_archive(task)
+        if entry is None:
+            raise NotFoundError(f"there is no task {task!r}", field="task", mend="send the id of a task you were given")
+        hold = entry.holds.get(annotator)
+        if hold is None:
+            raise ForbiddenError(
+                "this task was not given to you", field="task", mend="ask for your next task: POST /v1/tasks/next"
+            )
+        return entry, hold
+
+    def _from_archive(self, task: str) -> Entry | None:
+        entry = self._archive.load(task)
+        if entry is not None:
+            self._hold_entry(entry)
+        return entry
+
+    def _load_reopened(self) -> None:
+        if not self._reopened or not self._archive.is_current():
+            return
+        updates, self._reopened = self._reopened, {}
+        for task, update in updates.items():
+            if task not in self._entries and self._from_archive(task) is not None:
+                self._on_task_update(update, 0)
+
+    def _hold_entry(self, entry: Entry) -> None:
+        task, campaign = entry.facts.task, entry.facts.campaign
+        is_done = entry.status == "closed" and not entry.is_gold
+        (self._closed if is_done else self._entries)[task] = entry
+        if not entry.is_gold:
+            self._statuses[campaign, entry.status] += 1
+        for hold in entry.holds.values():
+            if hold.state == "granted":
+                self._track(task, hold)
+        self._place(entry)
+
+    def _set_status(self, entry: Entry, status: e.TaskStatus) -> None:
+        if entry.is_gold or entry.status == status:
+            return
+        task, campaign = entry.facts.task, entry.facts.campaign
+        self._statuses[campaign, entry.status] -= 1
+        self._statuses[campaign, status] += 1
+        if status == "closed":
+            self._closed[task] = self._entries.pop(task)
+        elif entry.status == "closed":
+            self._entries[task] = self._closed.pop(task)
+        entry.status = status
+
+    def _begin(self, entry: Entry, hold: Hold) -> None:
+        entry.holds[hold.annotator] = hold
+        self._given[hold.annotator] += 1
+        self._track(entry.facts.task, hold)
+        self._place(entry)
+
+    def _track(self, task: str, hold: Hold) -> None:
+        self._leases.setdefault(hold.annotator, {})[task] = hold
+        heapq.heappush(self._expiries, (hold.lease_until, task, hold.annotator))
+
+    def _end(self, entry: Entry, hold: Hold, state: Any) -> None:
+        hold.state = state
+        leases = self._leases.get(hold.annotator, {})
+        leases.pop(entry.facts.task, None)
+        if not leases:
+            self._leases.pop(hold.annotator, None)
+        self._place(entry)
+
+    def _place(self, entry: Entry) -> None:
+        """Offers the entry where it belongs now."""
+        if entry.status == "closed" and not entry.is_gold:
+            self._withdraw(entry)
+            self._forget_oldest()
+            return
+        key = (entry.facts.campaign, entry.skills)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = Bucket(entry.facts.campaign)
+        lane = bucket.lane_of(entry)
+        if lane is not entry.lane:
+            self._withdraw(entry)
+            if lane is not None:
+                lane.add(entry)
+
+    def _withdraw(self, entry: Entry) -> None:
+        if entry.lane is not None:
+            entry.lane.remove(entry)
+
+    def _forget_oldest(self) -> None:
+        while len(self._closed) > CLOSED_KEPT:
+            _, entry = self._closed.popitem(last=False)
+            self._statuses[entry.facts.campaign, "closed"] -= 1
+
+
+def _hold_of(event: e.Assignment) -> Hold:
+    return Hold(
+        annotator=event.annotator,
+        slot=event.slot,
+        role=event.role,
+        swapped=event.swapped,
+        lease_until=event.lease_until,
+    )
