@@ -105,7 +105,7 @@ def play_round(loop: Loop, number: int) -> RoundFacts:
     old = loop.champion()
     prompts = of_round(read_prompts("prompts.txt"), number, loop.prompts)
     with timed(seconds, "sampling and judging"), Crowd(loop.service.client, loop.people, loop.campaign) as crowd:
-        sample(loop, number, old, prompts, crowd)
+        sample(loop, number, old, prompts, crowd.forget_idleness)
         annotate(loop, number, crowd)
     batch = loop.service.post("/v1/batches", {"campaign": loop.campaign})["batch"]
     with timed(seconds, "training"):
@@ -129,6 +129,11 @@ def play_round(loop: Loop, number: int) -> RoundFacts:
     )
 
 
+def leave_tasks(loop: Loop, number: int, count: int) -> None:
+    """The champion answers once more, and nobody but the visitor judges."""
+    sample(loop, number, loop.champion(), of_round(read_prompts("prompts.txt"), number, count), lambda: None)
+
+
 @contextmanager
 def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     """Writes down how long the block took."""
@@ -137,14 +142,14 @@ def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     seconds[name] = time.monotonic() - begin
 
 
-def sample(loop: Loop, number: int, uri: str, prompts: Sequence[str], crowd: Crowd) -> None:
-    """The policy answers; what it says is sent while it goes on, so that people can begin."""
+def sample(loop: Loop, number: int, uri: str, prompts: Sequence[str], sent: Callable[[], None]) -> None:
+    """The policy answers; what it says is sent while it goes on, so that people can begin. `sent` is told each time."""
     with loop.bar(f"round {number}: the policy answers", len(prompts)) as update:
         policy, done = loop.make_policy(uri, loop.threads), 0
         for pairs in policy.candidates(prompts, seed=1_000 * number):
             chunk = [output(number, done + i, prompts[done + i], pair, Path(uri).name) for i, pair in enumerate(pairs)]
             send(loop.service, chunk)
-            crowd.forget_idleness()
+            sent()
             done += len(pairs)
             update(completed=done)
         policy.close()

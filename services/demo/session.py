@@ -12,12 +12,13 @@ from rich.progress import Progress
 from services.demo.crowd import Hired, hire
 from services.demo.facts import RoundFacts, lone_accuracy, verdicts
 from services.demo.policy import ENVIRONMENT, convert
-from services.demo.rounds import Loop, play_round, send_gold, write_campaign
+from services.demo.rounds import Loop, leave_tasks, play_round, send_gold, write_campaign
 from services.demo.running import Running, running_service
 from services.demo.table import addresses, closing
 from services.settings import read_settings
 
 NEWEST_ALERTS = 1_000
+FOR_THE_VISITOR = 16  # pairs left open where everything goes on running
 
 
 def play(console: Console, bars: Progress, data: Path, model: Path, *, rounds: int, prompts: int, keep: bool) -> None:
@@ -35,6 +36,8 @@ def play(console: Console, bars: Progress, data: Path, model: Path, *, rounds: i
                 service=service, people=people, base=base, progress=bars, prompts=prompts, threads=settings.threads
             )
             facts = [play_round(loop, number) for number in range(1, rounds + 1)]
+            if keep:
+                leave_tasks(loop, rounds + 1, FOR_THE_VISITOR)
         show(console, service, people, facts, data)
         if keep:
             console.print(where)
@@ -62,7 +65,7 @@ def show(console: Console, service: Running, people: list[Hired], rounds: list[R
 
 def stay(console: Console, service: Running) -> None:
     """Until Ctrl-C, or until the service ends."""
-    console.print("Everything goes on running, and everything can be tried. Ctrl-C ends it.")
+    console.print(f"Everything goes on running, and {FOR_THE_VISITOR} pairs wait to be judged by you. Ctrl-C ends it.")
     while True:
         service.spawned.check()
         time.sleep(1.0)
