@@ -71,3 +71,8 @@ def clock(at: int | None, zone: tzinfo | None = None) -> str:
     """21 Nov 09:35:41."""
     found = moment(at, zone)
     return f"{found.day} {found:%b %H:%M:%S}" if found else DASH
+
+
+def short(identity: str) -> str:
+    """An id that fits a line."""
+    return identity if len(identity) <= 20 else f"{identity[:12]}…"

@@ -91,13 +91,8 @@ def stations(live: Json, runs: list[Json]) -> list[Station]:
 
 def champions(live: Json) -> list[str]:
     """What the middle of the ring says: who serves, at most three campaigns."""
-    found = [f"{campaign}: {short(model)}" for campaign, model in sorted(live["champion"].items()) if model]
+    found = [f"{campaign}: {wording.short(model)}" for campaign, model in sorted(live["champion"].items()) if model]
     return [*found[:3], *([f"and {len(found) - 3} more"] if len(found) > 3 else [])] or ["none promoted yet"]
-
-
-def short(identity: str) -> str:
-    """An id that fits a line."""
-    return identity if len(identity) <= 16 else f"{identity[:12]}…"
 
 
 def sums(live: Json, what: str, width: int, length: int) -> list[tuple[int, int]]:

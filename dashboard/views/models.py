@@ -14,7 +14,7 @@ from streams.quality.intervals import wilson
 
 Json = dict[str, Any]
 RUNNING = ("requested", "claimed", "progress")
-CURVES = 4  # charts of a run, at most
+CURVES = 3  # charts of a run, at most
 
 
 # ---------------------------------------------------------------- runs
@@ -26,12 +26,9 @@ def progress(run: Json) -> None:
     waiting = run["status"] == "requested"
     stage = "waiting for a trainer" if waiting else (run["stage"] or "starting").replace("_", " ")
     numbers = ", ".join(f"{name} {value:.3g}" for name, value in list((run["metrics"] or {}).items())[:4])
-    st.progress(
-        min(1.0, step / steps) if steps else 0.0,
-        text=f"**{run['run']}** · {run['campaign']} · {stage} · step {step:,} of {steps:,}"
-        if steps
-        else f"**{run['run']}** · {stage}",
-    )
+    who = f"**{wording.short(run['run'])}** · {run['campaign']} · {stage}"
+    share = min(1.0, step / steps) if steps else 0.0
+    st.progress(share, text=f"{who} · step {step:,} of {steps:,}" if steps else who)
     heard = f"last heard of {wording.ago(run['updated_at'], session.now())}"
     st.caption(" · ".join(filter(None, [f"trainer {run['trainer']}" if run["trainer"] else "", numbers, heard])))
 
@@ -46,15 +43,16 @@ def curves(run: Json) -> None:
             for metric, value in point["metrics"].items()
         ]
     )
+    if not rows.empty:  # a single point is no curve
+        rows = rows[rows.groupby(["metric", "stage"])["step"].transform("size") > 1]
     if rows.empty:
         st.caption("Curves appear with the first steps.")
         return
     names = sorted(rows["metric"].unique(), key=importance)[:CURVES]
-    for start in range(0, len(names), 2):
-        for column, metric in zip(st.columns(2, gap="large"), names[start : start + 2], strict=False):
-            with column:
-                chosen = rows[rows["metric"] == metric][["stage", "step", "value"]]
-                parts.chart(chosen, charts.curve(session.colours(), metric), key=f"curve-{run['run']}-{metric}")
+    for column, metric in zip(st.columns(CURVES, gap="large"), names, strict=False):
+        with column:
+            chosen = rows[rows["metric"] == metric][["stage", "step", "value"]]
+            parts.chart(chosen, charts.curve(session.colours(), metric), key=f"curve-{run['run']}-{metric}")
 
 
 def importance(metric: str) -> tuple[int, str]:
@@ -65,7 +63,8 @@ def importance(metric: str) -> tuple[int, str]:
 
 def label(run: Json) -> str:
     """A run in one line."""
-    return f"{run['run']} · {run['campaign']} · {run['status']} · {wording.ago(run['updated_at'], session.now())}"
+    when = wording.ago(run["updated_at"], session.now())
+    return " · ".join([wording.short(run["run"]), run["campaign"], run["status"], when])
 
 
 def trained(runs: list[Json]) -> None:
@@ -100,9 +99,11 @@ def table(models: list[Json]) -> str:
             "Model": [row["model"] for row in models],
             "Status": [row["status"] for row in models],
             "Campaign": [row["campaign"] for row in models],
-            "Held-out accuracy": [round(h["new_correct"] / h["pairs"], 3) if h.get("pairs") else None for h in holdout],
+            "Held-out accuracy": [
+                round(h.get("new_correct", 0) / h["pairs"], 3) if h.get("pairs") else None for h in holdout
+            ],
             "Champion then": [
-                round(h["champion_correct"] / h["pairs"], 3) if h.get("pairs") else None for h in holdout
+                round(h.get("champion_correct", 0) / h["pairs"], 3) if h.get("pairs") else None for h in holdout
             ],
             "KL, nats": [(row["report"] or {}).get("kl") for row in models],
             "From batch": [row["batch"] for row in models],
