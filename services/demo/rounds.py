@@ -67,6 +67,7 @@ def write_campaign(service: Running, base: Path, **training: Any) -> None:
     """Writes the demo's campaign, with the model as its anchor."""
     definition = yaml.safe_load((HERE / "campaign.yaml").read_text("utf-8"))
     name = definition.pop("name")
+    definition["training"]["config"]["over_refusal_prompts"] = str(HERE / "over_refusal.csv")
     definition["training"] |= {"base_model": str(base.absolute()), **training}
     service.put(f"/v1/campaigns/{name}", definition)
 

@@ -29,6 +29,7 @@ from services.demo.rounds import (
 from services.demo.running import DemoError, Running
 from services.demo.taste import truth
 from services.spawned import SpawnedService
+from services.trainer import refusals
 from services.trainer.config import load_config
 from streams.admission import RawOutput, admit_output
 from streams.events import Campaign
@@ -98,6 +99,12 @@ def test_the_campaign_file_is_a_campaign_and_its_training_a_configuration() -> N
     assert campaign.targets.overlap_cap >= campaign.targets.min_judgments
 
 
+def test_the_gate_has_safe_prompts_that_look_unsafe_and_unsafe_ones() -> None:
+    prompts = refusals.read_prompts(str(HERE / "over_refusal.csv"))
+    assert sum(prompt.safe for prompt in prompts) >= 12
+    assert not all(prompt.safe for prompt in prompts)
+
+
 def test_the_campaign_is_written_with_the_model_as_its_anchor(tmp_path: Path) -> None:
     answer = Service(campaigns_demo=[(200, {"version": 1})])
     write_campaign(loop_with(answer).service, tmp_path / "smollm2", auto=False)
@@ -105,6 +112,7 @@ def test_the_campaign_is_written_with_the_model_as_its_anchor(tmp_path: Path) ->
     assert path == "campaigns_demo"
     assert body["training"]["base_model"] == str(tmp_path / "smollm2")
     assert body["training"]["auto"] is False
+    assert Path(body["training"]["config"]["over_refusal_prompts"]).is_file()
 
 
 @pytest.mark.parametrize("number", [0, 1])
