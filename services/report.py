@@ -9,7 +9,7 @@ class Holdout(Struct, frozen=True, kw_only=True):
     """Held-out preference pairs, ranked by new model and champion in the same run (paired)."""
 
     pairs: int = 0
-    new_correct: int = 0  # the implicit reward of the new policy ranks the pair as people did
+    new_correct: int = 0  # the log-probability a token under the new policy ranks the pair as people did
     champion_correct: int = 0
     only_new_correct: int = 0
     only_champion_correct: int = 0

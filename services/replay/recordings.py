@@ -17,7 +17,7 @@ from typing import IO, Annotated, Generic, TypeVar, cast
 import msgspec
 from msgspec import Meta
 
-from streams.admission import MOST_REASON
+from streams.intake import MOST_REASON
 from streams.errors import InputError
 from streams.events import Choice
 
