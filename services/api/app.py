@@ -61,6 +61,7 @@ def _lifespan(context: Context) -> Callable[[FastAPI], contextlib.AbstractAsyncC
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         _listen(context)
         context.campaigns.load(context.service.store)
+        await anyio.to_thread.run_sync(context.runs.load, context.service.store)
         await _ensure_default_campaign(context)
         tasks = [asyncio.create_task(_recover(context)), asyncio.create_task(_tick(context))]
         yield
@@ -97,11 +98,10 @@ async def _ensure_default_campaign(context: Context) -> None:
 
 
 async def _recover(context: Context) -> None:
-    """The queue and the runs from the views, once these have reached the end of the log."""
+    """The queue from the views, once these have reached the end of the log."""
     service = context.service
     try:
         await anyio.to_thread.run_sync(service.engine.drain, abandon_on_cancel=True)
-        await anyio.to_thread.run_sync(context.runs.load, service.database)
         await anyio.to_thread.run_sync(restore, context.queue, service.database)
     except Exception as error:
         context.live.error(context.clock(), "recovery", str(error))

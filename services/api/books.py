@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
-import sqlalchemy
-from sqlalchemy import select
 
 from services.coordinator.gather import LogReader
-from services.store import models as m
 from streams.engines.port import Record
 from streams.errors import ConflictError, InputError, NotFoundError
 from streams.events import Campaign, RunUpdate
@@ -78,10 +75,11 @@ class Run:
     status: str
     trainer: str
     base_model: str
-    parent: str
+    parent: str  # the champion it starts from, as of its first claim
     config: dict[str, object]
     heard_at: int  # ms
     order: int  # when it was requested
+    claims: int = 0  # how often a trainer began, or went on, with it
 
 
 class RunBook:
@@ -89,36 +87,19 @@ class RunBook:
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
+        self._next = 0  # offset of the next update to take, so that claims are counted once each
         self._lock = threading.Lock()
 
-    def load(self, database: sqlalchemy.Engine) -> None:
-        """Takes over what the view says and the listener has not brought yet."""
-        with database.connect() as sql:
-            rows = sql.execute(select(m.runs)).all()
+    def load(self, log: LogReader) -> None:
+        """Takes over what the log says; what is committed meanwhile waits for it."""
         with self._lock:
-            for row in rows:
-                self._runs.setdefault(
-                    row.run,
-                    Run(
-                        run=row.run,
-                        campaign=row.campaign,
-                        batch=row.batch,
-                        status=row.status,
-                        trainer=row.trainer,
-                        base_model=row.base_model,
-                        parent=row.parent,
-                        config=row.config,
-                        heard_at=row.updated_at,
-                        order=row.requested_at,
-                    ),
-                )
+            while records := log.read("run_updates", self._next, PAGE):
+                self._take_all(records)
 
     def apply(self, records: Sequence[Record]) -> None:
-        """Takes over committed run updates."""
-        for record in records:
-            if isinstance(event := record.event, RunUpdate):
-                with self._lock:
-                    self._take(event)
+        """Takes over committed run updates; those after a gap are left to `load`."""
+        with self._lock:
+            self._take_all([record for record in records if record.topic == "run_updates"])
 
     def claim(self, trainer: str, now: int) -> tuple[Run, Run] | None:
         """(the run as claimed, as it was before), or None where nothing waits. Undo it by `restore`."""
@@ -126,7 +107,7 @@ class RunBook:
             before = self._claimable(trainer, now)
             if before is None:
                 return None
-            claimed = self._runs[before.run] = _changed(before, status="claimed", trainer=trainer, heard_at=now)
+            claimed = self._runs[before.run] = replace(before, status="claimed", trainer=trainer, heard_at=now)
             return claimed, before
 
     def restore(self, before: Run) -> None:
@@ -158,30 +139,39 @@ class RunBook:
         requested = [run for run in runs if run.status == "requested" and run.campaign not in busy]
         return next(iter([*own, *lost, *requested]), None)
 
-    def _take(self, event: RunUpdate) -> None:
-        known = self._runs.get(event.run)
-        if known is None:
-            self._runs[event.run] = Run(
-                run=event.run,
-                campaign=event.campaign,
-                batch=event.batch,
-                status=event.status,
-                trainer=event.trainer,
-                base_model=event.base_model,
-                parent=event.parent,
-                config=event.config,
-                heard_at=event.ingested_at,
-                order=event.ingested_at,
-            )
-        else:
-            trainer = event.trainer or known.trainer
-            self._runs[event.run] = _changed(
-                known, status=event.status, trainer=trainer, heard_at=max(known.heard_at, event.ingested_at)
-            )
+    def _take_all(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.offset == self._next and isinstance(event := record.event, RunUpdate):
+                self._runs[event.run] = _with(self._runs.get(event.run), event)
+                self._next += 1
 
 
-def _changed(run: Run, *, status: str, trainer: str, heard_at: int) -> Run:
-    return replace(run, status=status, trainer=trainer, heard_at=heard_at)
+def _with(known: Run | None, event: RunUpdate) -> Run:
+    run = known or _begun(event)
+    is_claim = event.status == "claimed"
+    return replace(
+        run,
+        status=event.status,
+        trainer=event.trainer or run.trainer,
+        parent=event.parent if is_claim else run.parent,
+        heard_at=max(run.heard_at, event.ingested_at),
+        claims=run.claims + is_claim,
+    )
+
+
+def _begun(event: RunUpdate) -> Run:
+    return Run(
+        run=event.run,
+        campaign=event.campaign,
+        batch=event.batch,
+        status=event.status,
+        trainer=event.trainer,
+        base_model=event.base_model,
+        parent=event.parent,
+        config=event.config,
+        heard_at=event.ingested_at,
+        order=event.ingested_at,
+    )
 
 
 def next_version(book: CampaignBook, name: str, wanted: Campaign) -> Campaign:

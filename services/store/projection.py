@@ -321,12 +321,17 @@ def _batch(x: e.Batch, _: int) -> list[Upsert]:
 
 
 def _run_update(x: e.RunUpdate, _: int) -> list[Upsert]:
-    now: Row = {"status": x.status, "trainer": x.trainer, "error": x.error, "updated_at": x.ingested_at}
+    now: Row = {
+        "status": x.status,
+        "trainer": x.trainer,
+        "parent": x.parent,
+        "error": x.error,
+        "updated_at": x.ingested_at,
+    }
     asked: Row = {
         "campaign": x.campaign,
         "batch": x.batch,
         "base_model": x.base_model,
-        "parent": x.parent,
         "config": x.config,
         "requested_at": x.ingested_at,
         "metrics": {},

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import anyio.to_thread
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from starlette.responses import Response
 
 from services.api.books import CampaignBook, check_name, next_version
@@ -208,11 +208,14 @@ def champion(call: Call, campaign: str) -> dict[str, str] | None:
     """{"model", "uri"} of the present champion."""
     service = call.context.service
     model = registry.champion_of(registry.promotions_of(service.store, campaign))
-    if not model:
-        return None
     with service.database.connect() as sql:
-        uri = sql.execute(select(m.models.c.uri).where(m.models.c.model == model)).scalar()
-    return {"model": model, "uri": uri or ""}
+        return model_of(sql, model)
+
+
+def model_of(sql: Connection, model: str) -> dict[str, str] | None:
+    """{"model", "uri"}; None for "", the base model."""
+    uri = sql.execute(select(m.models.c.uri).where(m.models.c.model == model)).scalar()
+    return {"model": model, "uri": uri or ""} if model else None
 
 
 async def rollback(call: Call) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from services.api.books import Run, check_name, new_id
 from services.api.context import MIB, Call, json_answer
-from services.api.routes.campaigns import champion
+from services.api.routes.campaigns import champion, model_of
 from services.api.routing import Endpoint
 from services.report import EvaluationReport
 from services.store import models as m
@@ -20,6 +21,7 @@ from streams.errors import ConflictError, InputError, NotFoundError
 from streams.events import Checkpoint, RunUpdate
 
 MOST_REPORT = 16 * MIB
+MOST_CLAIMS = 5
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
@@ -112,28 +114,47 @@ async def post_run(call: Call) -> Response:
 async def claim_run(call: Call) -> Response:
     """A run to work on; 204 where nothing waits."""
     trainer = (await call.read(_claim)).trainer
-    context = call.context
-    claim = context.runs.claim(trainer, context.clock())
-    if claim is None:
-        return Response(status_code=204)
-    run, before = claim
+    runs = call.context.runs
+    while claim := runs.claim(trainer, call.context.clock()):
+        run, before = claim
+        try:
+            if before.claims < MOST_CLAIMS:
+                return json_answer(await _begin(call, run, before))
+            await _give_up(call, before)
+        except BaseException:
+            runs.restore(before)
+            raise
+    return Response(status_code=204)
+
+
+async def _begin(call: Call, run: Run, before: Run) -> dict[str, Any]:
+    """The claim, durable. A run starts from the champion at its first claim: one that goes on keeps its parent."""
+    if before.claims:
+        parent = await call.context.query(lambda sql: model_of(sql, run.parent))
+    else:
+        parent = await anyio.to_thread.run_sync(champion, call, run.campaign)
+    run = replace(run, parent=parent["model"] if parent else "")
     update = RunUpdate(**_update(call, run), status="claimed")
-    try:
-        await context.write(lambda transaction: transaction.append(update))
-    except BaseException:
-        context.runs.restore(before)
-        raise
-    parent = await anyio.to_thread.run_sync(champion, call, run.campaign)
-    return json_answer(
-        {
-            "run": run.run,
-            "campaign": run.campaign,
-            "batch": run.batch,
-            "base_model": run.base_model,
-            "parent": parent,
-            "config": run.config,
-        }
+    await call.context.write(lambda transaction: transaction.append(update))
+    return {
+        "run": run.run,
+        "campaign": run.campaign,
+        "batch": run.batch,
+        "base_model": run.base_model,
+        "parent": parent,
+        "config": run.config,
+    }
+
+
+async def _give_up(call: Call, run: Run) -> None:
+    """A run that every trainer dies of must not be tried for ever."""
+    error = (
+        f"claimed {run.claims} times and never finished nor failed: its trainer was killed each time, most often for"
+        " lack of memory; look into the trainer's log, lower batch_size or max_length (training.config of the"
+        " campaign), and ask for a new run with POST /v1/runs"
     )
+    update = RunUpdate(**_update(call, run), status="failed", error=error)
+    await call.context.write(lambda transaction: transaction.append(update))
 
 
 async def run_progress(call: Call) -> Response:
