@@ -37,6 +37,7 @@ class RoundFacts:
     reasons: tuple[str, ...]
     model: str
     win_rate: Interval | None
+    words: tuple[float, float]  # of a response to the evaluation prompts, in the mean: old, new
     seconds: Mapping[str, float]  # by stage
 
 
@@ -63,16 +64,22 @@ def labels_of(rows: Iterable[Mapping[str, Any]], seen: set[str]) -> Labels:
         seen.add(row["task"])
         pairs += 1
         judgments += len(row["judgments"])
-        best = truth(words(row["chosen"]), words(row["rejected"]))
+        best = truth(text_of(row["chosen"]), text_of(row["rejected"]))
         if best != "tie":
             clear += 1
             right += row["verdict"] != "tie" and best == "a"  # chosen is what the consensus prefers
     return Labels(pairs=pairs, judgments=judgments, clear=clear, right=right)
 
 
-def words(messages: Sequence[Mapping[str, str]]) -> str:
+def text_of(messages: Sequence[Mapping[str, str]]) -> str:
     """The text of a response in TRL's format."""
     return messages[-1]["content"]
+
+
+def mean_words(responses: Sequence[Sequence[str]]) -> float:
+    """Words of a response, in the mean; at least one response."""
+    counts = [len(response.split()) for answers in responses for response in answers]
+    return sum(counts) / len(counts)
 
 
 def rows_of(lines: Iterable[str]) -> list[dict[str, Any]]:

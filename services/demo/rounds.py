@@ -15,7 +15,7 @@ from rich.progress import Progress
 from dashboard.client import RefusedError
 from services.coordinator.intervals import Interval
 from services.demo.crowd import Crowd, Hired
-from services.demo.facts import RoundFacts, labels_of, rows_of
+from services.demo.facts import RoundFacts, labels_of, mean_words, rows_of
 from services.demo.policy import HERE, Policy, of_round, read_prompts
 from services.demo.running import DemoError, Running
 from services.demo.winrate import win_rate
@@ -126,6 +126,7 @@ def play_round(loop: Loop, number: int) -> RoundFacts:
         reasons=tuple(decision.get("reasons", ())),
         model=model["model"],
         win_rate=rate,
+        words=(mean_words(loop.responses[old]), mean_words(loop.responses[model["uri"]])),
         seconds=seconds,
     )
 

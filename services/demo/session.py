@@ -9,15 +9,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from services.demo.crowd import Hired, hire
+from services.demo.crowd import hire
 from services.demo.facts import RoundFacts, lone_accuracy, verdicts
-from services.demo.policy import ENVIRONMENT, convert
+from services.demo.policy import ENVIRONMENT, convert, read_prompts
 from services.demo.rounds import Loop, leave_tasks, play_round, send_gold, write_campaign
 from services.demo.running import Running, running_service
-from services.demo.table import addresses, closing
+from services.demo.table import Example, addresses, closing
 from services.settings import read_settings
 
 NEWEST_ALERTS = 1_000
+EXAMPLES = 3  # answers shown at the end
 FOR_THE_VISITOR = 16  # pairs left open where everything goes on running
 
 
@@ -38,7 +39,7 @@ def play(console: Console, bars: Progress, data: Path, model: Path, *, rounds: i
             facts = [play_round(loop, number) for number in range(1, rounds + 1)]
             if keep:
                 leave_tasks(loop, rounds + 1, FOR_THE_VISITOR)
-        show(console, service, people, facts, data)
+        show(console, loop, facts, data)
         if keep:
             console.print(where)
             stay(console, service)
@@ -56,11 +57,19 @@ def prepare(service: Running, bars: Progress, model: Path) -> Path:
     return base.absolute()
 
 
-def show(console: Console, service: Running, people: list[Hired], rounds: list[RoundFacts], data: Path) -> None:
+def show(console: Console, loop: Loop, rounds: list[RoundFacts], data: Path) -> None:
     """The closing page."""
-    told = service.get("/v1/annotators", limit=1_000)["annotators"]
-    alerts = service.get("/v1/alerts", limit=NEWEST_ALERTS)["alerts"]
-    console.print(closing(rounds, verdicts(people, told, alerts), lone_accuracy(people), data))
+    told = loop.service.get("/v1/annotators", limit=1_000)["annotators"]
+    alerts = loop.service.get("/v1/alerts", limit=NEWEST_ALERTS)["alerts"]
+    everybody = verdicts(loop.people, told, alerts)
+    console.print(closing(rounds, examples(loop), everybody, lone_accuracy(loop.people), data))
+
+
+def examples(loop: Loop) -> list[Example]:
+    """What the model that everything started from and the champion of now answer to the same prompts."""
+    before, after = loop.responses[str(loop.base)], loop.responses[loop.champion()]
+    prompts = read_prompts("evaluation_prompts.txt")
+    return [(prompt, old[0], new[0]) for prompt, old, new in zip(prompts, before, after, strict=True)][:EXAMPLES]
 
 
 def stay(console: Console, service: Running) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -13,8 +14,10 @@ from rich.text import Text
 from services.coordinator.intervals import Interval, wilson
 from services.demo.facts import Labels, RoundFacts, Verdict
 
+Example = tuple[str, str, str]  # a prompt, the first model's answer, the champion's
+
 SURELY = "new policy surely better"
-STYLE = {"found": "green", "left alone": "dim", "missed": "yellow", "false alarm": "red"}
+STYLE = {"found": "green", "missed": "yellow", "false alarm": "red"}
 
 
 def rounds_table(rounds: Sequence[RoundFacts]) -> Table:
@@ -30,6 +33,7 @@ def rounds_table(rounds: Sequence[RoundFacts]) -> Table:
         ("pairs trained on / held out", [f"{facts.train_pairs} / {facts.holdout_pairs}" for facts in rounds]),
         ("gate", [decision_cell(facts) for facts in rounds]),
         ("win rate of the new policy over the old", [win_cell(facts.win_rate) for facts in rounds]),
+        ("words of a response, old and new", [f"{facts.words[0]:.0f}, {facts.words[1]:.0f}" for facts in rounds]),
         ("time", [time_cell(facts) for facts in rounds]),
     ]
     for name, cells in rows:
@@ -94,11 +98,21 @@ def reasons_table(rounds: Sequence[RoundFacts]) -> Table:
     return table
 
 
+def examples_table(examples: Sequence[Example]) -> Table:
+    """The same prompts before and after."""
+    table = Table(title="Answers before and after", title_justify="left", show_lines=True)
+    for name in ("prompt", "the model at first", "the champion now"):
+        table.add_column(name)
+    for example in examples:
+        table.add_row(*(Text(text) for text in example))
+    return table
+
+
 def annotators_table(everybody: Sequence[Verdict], lone: float | None) -> Table:
     """What each simulated annotator really is, beside what quality control thinks of them."""
     mean = "" if lone is None else f"; a single judgment is right in {100 * lone:.0f} % of the clear pairs"
-    table = Table(title=f"The annotators{mean}", title_justify="left")
-    for name in ("annotator", "really is", "judged", "really right", "estimated accuracy", "standing", "alarms", ""):
+    table = Table(title=f"The annotators{mean}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("", "really", "judged", "right", "estimated", "standing", "alarms", ""):
         table.add_column(name)
     for one in everybody:
         table.add_row(
@@ -109,7 +123,7 @@ def annotators_table(everybody: Sequence[Verdict], lone: float | None) -> Table:
             "" if one.estimated is None else "{:.2f} [{:.2f}, {:.2f}]".format(*one.estimated),
             one.standing,
             ", ".join(one.alarms),
-            Text(one.found, style=STYLE[one.found]),
+            Text(one.found, style=STYLE[one.found]) if one.found != "left alone" else "",
         )
     return table
 
@@ -138,7 +152,11 @@ def addresses(url: str, dashboard_url: str, key: str, link: str) -> Panel:
 
 
 def closing(
-    rounds: Sequence[RoundFacts], everybody: Sequence[Verdict], lone: float | None, data: Path
+    rounds: Sequence[RoundFacts],
+    examples: Sequence[Example],
+    everybody: Sequence[Verdict],
+    lone: float | None,
+    data: Path,
 ) -> RenderableType:
     """The whole page."""
     return Group(
@@ -146,6 +164,8 @@ def closing(
         rounds_table(rounds),
         "",
         reasons_table(rounds),
+        "",
+        examples_table(examples),
         "",
         annotators_table(everybody, lone),
         Text(flagged_line(everybody)),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.demo.crowd import Hired
-from services.demo.facts import found, labels_of, lone_accuracy, rows_of, verdict
+from services.demo.facts import found, labels_of, lone_accuracy, mean_words, rows_of, verdict
 from services.demo.people import Kind, Person
 
 GOOD, BAD = "Sure, my friend!", "The question " + "is a long and difficult one and " * 8
@@ -84,3 +84,7 @@ def test_the_lone_judgment_is_measured_over_everybody() -> None:
 
 def test_rows_are_read_line_by_line() -> None:
     assert rows_of(['{"task": "1"}', '{"task": "2"}']) == [{"task": "1"}, {"task": "2"}]
+
+
+def test_an_empty_response_has_no_words_and_counts_in_the_mean() -> None:
+    assert mean_words([["one two", ""], ["one two three four", "one two"]]) == 2.0

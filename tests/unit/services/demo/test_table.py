@@ -24,6 +24,7 @@ def facts(number: int = 1, decision: str = "promoted", win: Interval | None = No
         reasons=("held-out accuracy 0.80 against 0.60: pass",),
         model="m-1",
         win_rate=win,
+        words=(38.2, 23.9),
         seconds={"sampling and judging": 90.0, "training": 150.0},
     )
 
@@ -78,8 +79,18 @@ def test_better_is_said_only_where_the_whole_interval_lies_above_one_half(x: flo
 
 def test_the_closing_page_tells_every_round_and_everybody(tmp_path: Path) -> None:
     rounds = [facts(1, win=Interval(estimate=0.7, low=0.6, high=0.8)), facts(2, decision="rejected")]
-    page = printed(closing(rounds, CROWD, 0.78, tmp_path))
-    for expected in ("round 1", "round 2", "rejected; the champion goes on", "held-out accuracy", "Lena", "one-sided"):
+    page = printed(closing(rounds, [("Why?", "The reason [for it] is long.", "Because!")], CROWD, 0.78, tmp_path))
+    for expected in (
+        "round 1",
+        "round 2",
+        "rejected; the champion goes on",
+        "held-out accuracy",
+        "Lena",
+        "one-sided",
+        "38, 24",
+        "[for it]",
+        "Because!",
+    ):
         assert expected in page
     assert "360 on 90 pairs (4.0 a pair)" in page
     assert "a single judgment is right in 78 %" in page
