@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import anyio.to_thread
 import structlog
@@ -14,8 +13,8 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 
+from services.api.assets import mount
 from services.api.context import Context
 from services.api.errors import http_answer
 from services.api.middleware import Observed
@@ -31,7 +30,6 @@ try:
     VERSION = importlib.metadata.version("prefloop")
 except importlib.metadata.PackageNotFoundError:  # run from the source folder
     VERSION = "0+source"
-PAGE = Path(__file__).parent / "page"
 TICK_SECONDS = 1.0
 _log = structlog.get_logger("api")
 
@@ -39,14 +37,13 @@ _log = structlog.get_logger("api")
 def create_app(service: Service) -> FastAPI:
     """The app over that service; it answers at once and grants tasks when it knows all that the log says."""
     context = Context(service)
-    app = FastAPI(title="prefloop", version=VERSION, lifespan=_lifespan(context), openapi_url="/openapi.json")
+    app = FastAPI(title="prefloop", version=VERSION, lifespan=_lifespan(context), docs_url=None, redoc_url=None)
     app.state.context = context
     for endpoint in ENDPOINTS:
         register(app, context, endpoint)
     app.openapi = document(ENDPOINTS, VERSION)  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _refused)
-    if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    mount(app, app.openapi)
     app.add_middleware(Observed, metrics=context.metrics)
     return app
 
