@@ -40,7 +40,7 @@ class QueueBooks:
         self._closed: OrderedDict[str, Entry] = OrderedDict()
         self._buckets: dict[tuple[str, frozenset[str]], Bucket] = {}
         self._campaigns: dict[str, e.Campaign] = {}
-        self._standings: dict[str, str] = {}
+        self._standings: dict[str, tuple[str, str]] = {}  # standing and its reason, by annotator
         self._leases: dict[str, dict[str, Hold]] = {}  # annotator -> task -> hold
         self._expiries: list[tuple[int, str, str]] = []
         self._given: Counter[str] = Counter()  # grants, by annotator
@@ -67,7 +67,7 @@ class QueueBooks:
 
     def standing(self, annotator: str) -> str:
         """active, weighted or suspended."""
-        return self._standings.get(annotator, "active")
+        return self._standings.get(annotator, ("active", ""))[0]
 
     def apply(self, records: Sequence[Record]) -> None:
         """See the port. Before `restore` they wait."""
@@ -81,7 +81,7 @@ class QueueBooks:
         self,
         entries: Iterator[Entry],
         campaigns: Collection[e.Campaign],
-        standings: dict[str, str],
+        standings: dict[str, tuple[str, str]],
         given: dict[str, int],
         bought: dict[str, int],
     ) -> None:
@@ -123,7 +123,7 @@ class QueueBooks:
 
     def _on_standing(self, event: e.Standing, _: int) -> None:
         if event.enforced:
-            self._standings[event.annotator] = event.standing
+            self._standings[event.annotator] = event.standing, event.reason
 
     def _on_assignment(self, event: e.Assignment, _: int) -> None:
         entry = self._entries.get(event.task) or self._closed.get(event.task)
@@ -162,9 +162,11 @@ class QueueBooks:
     def _check_may_work(self, annotator: str) -> None:
         if not self.ready:
             raise UnavailableError("the queue is being rebuilt from the log: try again in a moment", retry_after=1)
-        if self.standing(annotator) == "suspended":
+        standing, reason = self._standings.get(annotator, ("active", ""))
+        if standing == "suspended":
+            because = f"; the reason given: {reason}" if reason else ""
             raise ForbiddenError(
-                "you are suspended from judging for now", field="", mend="talk to your lead, who can reinstate you"
+                f"you are suspended from judging for now{because}", mend="talk to your lead, who can reinstate you"
             )
 
     def _hold(self, task: str, annotator: str) -> tuple[Entry, Hold]:

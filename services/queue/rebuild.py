@@ -44,7 +44,7 @@ def restore(queue: MemoryQueue, database: sqlalchemy.Engine) -> None:
         queue.restore(
             entries_of(sql, OPEN),
             campaigns=_campaigns(sql),
-            standings=_pairs(sql, select(m.standings.c.annotator, m.standings.c.standing)),
+            standings=_standings(sql),
             given=_pairs(sql, select(m.assignments.c.annotator, func.count()).group_by(m.assignments.c.annotator)),
             bought=_pairs(
                 sql,
@@ -121,6 +121,11 @@ def _campaigns(sql: Connection) -> list[Campaign]:
     rows = sql.execute(select(m.campaigns.c.definition).order_by(m.campaigns.c.name, m.campaigns.c.version))
     newest = {row.definition["name"]: row.definition for row in rows}
     return [msgspec.convert(definition, Campaign) for definition in newest.values()]
+
+
+def _standings(sql: Connection) -> dict[str, tuple[str, str]]:
+    rows = sql.execute(select(m.standings.c.annotator, m.standings.c.standing, m.standings.c.reason))
+    return {annotator: (standing, reason) for annotator, standing, reason in rows}
 
 
 def _pairs(sql: Connection, query: sqlalchemy.Select[Any]) -> dict[str, Any]:

@@ -148,8 +148,8 @@ def test_sides_are_the_same_whenever_asked_and_fair(desk: Desk) -> None:
 
 
 def test_the_suspended_get_nothing_until_reinstated(desk: Desk) -> None:
-    desk.commit(task("t"), e.Standing(annotator="ada", standing="suspended"))
-    with pytest.raises(ForbiddenError, match="suspended"):
+    desk.commit(task("t"), e.Standing(annotator="ada", standing="suspended", reason="far too fast"))
+    with pytest.raises(ForbiddenError, match=r"suspended.*far too fast"):
         desk.next("ada")
     desk.commit(e.Standing(annotator="ada", standing="active"))
     assert name_of(desk.next("ada")) == "t"
