@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Sequence
 from types import TracebackType
@@ -27,6 +28,7 @@ from streams.engines.port import Transaction
 from streams.errors import SettingsError, UnavailableError
 
 TRAINER = "local trainer"  # the name of the key that the trainer beside this process works with
+SWITCH = 0.0005  # seconds a thread may keep the interpreter while the event loop waits for it (Python's own: 0.005)
 TICK = 1.0  # seconds between the coordinator's looks
 
 
@@ -60,6 +62,7 @@ class Ticking:
 
 def serve(settings: Settings, console: Console, *, dashboard: bool = True, trainer: bool = True) -> None:
     """Runs until it is stopped. Raises SettingsError for a taken port, UnavailableError for a folder in use."""
+    sys.setswitchinterval(SWITCH)
     require_free(settings.host, settings.port, "--port")
     if dashboard:
         require_free(settings.host, settings.dashboard_port, "--dashboard-port")
@@ -68,8 +71,8 @@ def serve(settings: Settings, console: Console, *, dashboard: bool = True, train
         first = first_keys(service)
         children = [dashboard_child(settings)] if dashboard else []
         children += [trainer_child(service)] if trainer else []
-        coordinator = Coordinator(service)
         app = create_app(service)
+        coordinator = Coordinator(service, on_error=app.state.context.live.error)
         announce(settings, console, first, dashboard=dashboard)
         with Ticking(coordinator, service), Children(children, settings.data / "logs"):
             uvicorn.run(

@@ -5,9 +5,11 @@ The HTTP API, the Kafka topic `intake` and `prefloop replay` admit by these func
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from streams.content import (
@@ -177,12 +179,8 @@ def _response(raw: RawOutput, position: int, content: tuple[Part, ...]) -> Respo
 
 def _content_hash(raw: RawOutput, campaign: str, prompt_digest: str, responses: Sequence[Response]) -> str:
     """Of all that was sent but the time, which a retry may stamp anew."""
-    words = [campaign, prompt_digest, raw.trace, raw.gold or "", str(len(responses))]
-    for response in responses:
-        words += (response.digest, response.model, response.model_version)
-    for tag in sorted(raw.tags):
-        words += (tag, raw.tags[tag])
-    return digest(*words)
+    said = (campaign, prompt_digest, raw.trace, raw.gold, responses, sorted(raw.tags.items()))
+    return hashlib.blake2b(msgspec.json.encode(said), digest_size=16).hexdigest()
 
 
 def _check_output(

@@ -17,7 +17,7 @@ from streams.errors import DecodeError
 from streams.events import DeadLetter, Event, digest
 from streams.topology import Stage
 
-TURN = 64  # events of one topic that a consumer applies before the next turn: a few milliseconds of work
+TURN = 32  # events of one topic that a consumer applies before the next turn: a millisecond of work
 STATES_CACHED = 8_192
 _log = structlog.get_logger("engine")
 

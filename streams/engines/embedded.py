@@ -24,10 +24,9 @@ from streams.engines.sqlite_log import SqliteLog, SqliteTransaction
 from streams.errors import UnavailableError
 
 T = TypeVar("T")
-BUSY_SLICE = 0.003  # seconds of stage work before those who wait for an acknowledgement are served
-IDLE_SLICE = 0.050  # the same while nobody waits
+BUSY_SLICE = 0.0005  # seconds of stage work a commit gets at least, however many wait for an acknowledgement
+IDLE_SLICE = 0.050  # and at most, while nobody waits
 MOST_JOBS = 512  # appends that share one commit
-LONG_TURN = 512  # events of a turn while nobody waits: states are written less often
 _log = structlog.get_logger("engine")
 
 Job = tuple[Callable[[Transaction], object], "Future[object]"]
@@ -105,7 +104,7 @@ class EmbeddedEngine:
         try:
             working = True
             while not (self._stopping and self._jobs.empty()):
-                jobs = self._waiting_jobs(block=not working)
+                jobs = [] if working else self._waiting_jobs(block=True)
                 working = self._slice(jobs)
         except BaseException as error:
             with self._door:
@@ -133,7 +132,11 @@ class EmbeddedEngine:
         return jobs
 
     def _slice(self, jobs: list[Job]) -> bool:
-        """One transaction: the jobs, then stages and views for a while. True where work may be left."""
+        """One transaction: stages and views while nobody waits, then the jobs. True where work may be left.
+
+        Without `jobs` in hand the stages go first, so that a job that comes meanwhile finds a transaction that is
+        about to be committed: it waits for the turn in hand and for one commit, not for a commit of its own.
+        """
         try:
             return self._transact(jobs)
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
@@ -144,8 +147,9 @@ class EmbeddedEngine:
         log.raw.execute("BEGIN IMMEDIATE")
         try:
             transaction = SqliteTransaction(log)
+            worked = bool(jobs) or self._work(transaction)
+            jobs += self._waiting_jobs(block=False)
             outcomes = [(future, _attempt(transaction, work)) for work, future in jobs]
-            worked = self._work(transaction, BUSY_SLICE if jobs else IDLE_SLICE)
             for consumer in self._consumers:
                 consumer.save(transaction)
             transaction.flush()
@@ -159,21 +163,21 @@ class EmbeddedEngine:
             listener(transaction.appended)
         for future, (result, error) in outcomes:
             future.set_exception(error) if error else future.set_result(result)
-        return worked
+        return worked or bool(jobs)
 
-    def _work(self, transaction: SqliteTransaction, seconds: float) -> bool:
+    def _work(self, transaction: SqliteTransaction) -> bool:
         """Turns of stages and views, round and round, until all are done, time is over, or somebody waits."""
         start = time.perf_counter()
         resting = 0  # turns in a row that found nothing
         while resting < len(self._turns):
             consumer, topic = self._turns[0]
             self._turns.rotate(-1)  # the next slice goes on where this one ends: nobody starves
-            if not consumer.turn(transaction, topic, TURN if self._jobs.qsize() else LONG_TURN):
+            if not consumer.turn(transaction, topic, TURN):
                 resting += 1
                 continue
             resting = 0
             spent = time.perf_counter() - start
-            if spent > seconds or (spent > BUSY_SLICE and not self._jobs.empty()):
+            if spent > IDLE_SLICE or (spent > BUSY_SLICE and not self._jobs.empty()):
                 return True
         return False
 
