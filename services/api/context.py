@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import anyio.to_thread
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,10 +17,11 @@ from services.api.auth import Caller, Keyring
 from services.api.books import CampaignBook, RunBook
 from services.api.errors import BodyError, TooLargeError
 from services.api.live import LiveCounts
-from services.api.metrics import Metrics
+from services.api.metrics import Metrics, Sources
 from services.bootstrap import Service
 from services.queue.memory import MemoryQueue
 from services.queue.rebuild import ViewArchive
+from services.store import models as m
 from streams.engines.port import Transaction
 from streams.errors import InputError
 
@@ -40,7 +41,22 @@ class Context:
         self.runs = RunBook()
         self.keyring = Keyring(service.database)
         self.live = LiveCounts(service.clock())
-        self.metrics = Metrics(self.queue.counts, service.engine.lag, self.live.totals)
+        self.metrics = Metrics(
+            Sources(
+                queue=self.queue.counts,
+                ready=lambda: self.queue.ready and service.engine.failure is None,
+                lag=service.engine.lag,
+                events=self.live.totals,
+                alerts=self._alerts,
+                errors=self.live.errors_by_place,
+                folder=service.settings.data,
+            )
+        )
+
+    def _alerts(self) -> dict[str, int]:
+        query = select(m.alerts.c.hypothesis, func.count()).group_by(m.alerts.c.hypothesis)
+        with self.service.database.connect() as sql:
+            return {row[0]: row[1] for row in sql.execute(query)}
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Runs `work` in the writer's transaction; returns when it is durable."""

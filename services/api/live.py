@@ -23,6 +23,7 @@ class LiveCounts:
     def __init__(self, started_at: int) -> None:
         self.started_at = started_at
         self.errors: deque[dict[str, Any]] = deque(maxlen=50)
+        self._errors_by_place: Counter[str] = Counter()
         self._totals: Counter[str] = Counter()
         self._seconds: deque[tuple[int, Counter[str]]] = deque(maxlen=RATE_SECONDS + 1)
         self._intervals: deque[tuple[int, Counter[str]]] = deque(maxlen=INTERVALS)
@@ -47,8 +48,18 @@ class LiveCounts:
                 self.error(now, record.event.stage or "admission", record.event.reason)
 
     def error(self, now: int, where: str, message: str) -> None:
-        """Remembers what went wrong."""
-        self.errors.append({"at": now, "where": where, "message": message[:500]})
+        """Remembers what went wrong; the same again only moves its time, so that it hides nothing else."""
+        with self._lock:
+            self._errors_by_place[where] += 1
+            newest = self.errors[-1] if self.errors else None
+            if newest and (newest["where"], newest["message"]) == (where, message[:500]):
+                self.errors.pop()
+            self.errors.append({"at": now, "where": where, "message": message[:500]})
+
+    def errors_by_place(self) -> dict[str, int]:
+        """How often something went wrong since the start, by where."""
+        with self._lock:
+            return dict(self._errors_by_place)
 
     def seen(self, annotator: str, now: int) -> None:
         """The annotator is here."""

@@ -1,63 +1,83 @@
-"""Prometheus metrics of one app, in a registry of its own."""
+"""Prometheus metrics of one app, in a registry of its own; docs/operations.md says what to alarm on."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from services.queue.port import QueueCounts
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+Counts = Callable[[], Mapping[str, int]]
 
 
-class _Gauges(Collector):
-    """Read when they are asked for."""
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where the numbers come from that are read when they are asked for."""
 
-    def __init__(
-        self,
-        queue: Callable[[], QueueCounts],
-        lag: Callable[[], Mapping[str, int]],
-        events: Callable[[], Mapping[str, int]],
-    ) -> None:
-        self._queue, self._lag, self._events = queue, lag, events
+    queue: Callable[[], QueueCounts]
+    ready: Callable[[], bool]
+    lag: Counts  # events not yet applied, by reader
+    events: Counts  # by topic
+    alerts: Counts  # by hypothesis
+    errors: Counts  # by place, since the start
+    folder: Path  # of the data
+
+
+class _Numbers(Collector):
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
 
     def collect(self) -> Iterator[Metric]:
         """The families, as prometheus_client wants them."""
-        counts = self._queue()
+        sources, counts = self._sources, self._sources.queue()
         tasks = GaugeMetricFamily("prefloop_queue_tasks", "Tasks that wait for judgments", labels=["status"])
         tasks.add_metric(["open"], counts.open)
         tasks.add_metric(["escalated"], counts.escalated)
         yield tasks
         yield GaugeMetricFamily("prefloop_queue_leases", "Tasks that are with annotators now", value=counts.leased)
+        yield GaugeMetricFamily("prefloop_ready", "1: tasks are granted, engine and views work", value=sources.ready())
         lag = GaugeMetricFamily("prefloop_lag_events", "Events not yet applied, by reader", labels=["reader"])
-        for reader, behind in self._lag().items():
+        for reader, behind in sources.lag().items():
             lag.add_metric([reader], behind)
         yield lag
-        events = CounterMetricFamily("prefloop_events", "Events in the log, by topic", labels=["topic"])
-        for topic, count in self._events().items():
-            events.add_metric([topic], count)
-        yield events
+        events = sources.events()
+        yield _counter("prefloop_events", "Events in the log", "topic", events)
+        letters = events.get("dead_letters", 0)
+        yield CounterMetricFamily("prefloop_dead_letters", "Events that could not be used", value=letters)
+        yield _counter("prefloop_alerts", "Alarms about annotators", "hypothesis", sources.alerts())
+        yield _counter("prefloop_errors", "What went wrong inside, since the start", "where", sources.errors())
+        free = shutil.disk_usage(sources.folder).free
+        yield GaugeMetricFamily("prefloop_disk_free_bytes", "Free space where the data folder lies", value=free)
+        size = sum(path.stat().st_size for path in sources.folder.glob("prefloop.sqlite3*"))
+        yield GaugeMetricFamily("prefloop_database_bytes", "Log and views, with their write-ahead log", value=size)
+
+
+def _counter(name: str, text: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for key, count in counts.items():
+        family.add_metric([key], count)
+    return family
 
 
 class Metrics:
-    """Requests and their latency; gauges of queue, lag and log."""
+    """Requests and their latency, the numbers of queue, lag and log, and what the process uses."""
 
-    def __init__(
-        self,
-        queue: Callable[[], QueueCounts],
-        lag: Callable[[], Mapping[str, int]],
-        events: Callable[[], Mapping[str, int]],
-    ) -> None:
+    def __init__(self, sources: Sources) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Gauges(queue, lag, events))
+        self._registry.register(_Numbers(sources))
+        ProcessCollector(registry=self._registry)
         labels = ["method", "path", "status"]
-        requests = Counter("prefloop_requests", "Requests answered", labels, registry=self._registry)
+        requests = Counter("prefloop_http_requests", "Requests answered", labels, registry=self._registry)
         seconds = Histogram(
-            "prefloop_request_seconds",
+            "prefloop_http_request_duration_seconds",
             "Time to the answer",
             ["method", "path"],
             buckets=SECONDS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -15,6 +14,7 @@ from services.coordinator.revocation import revoke
 from services.coordinator.sampler import Sampler
 
 SHARE = 0.1  # of one core that a part may take, however long the views have grown
+OnError = Callable[[int, str, str], None]  # ms, where, message
 _log = structlog.get_logger("coordinator")
 
 
@@ -24,10 +24,12 @@ class Coordinator:
     Nothing is kept here that the log and the views do not say, so a kill at any point costs at most a tick.
     """
 
-    def __init__(self, service: Service, *, timer: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, service: Service, *, on_error: OnError | None = None, timer: Callable[[], float] = time.perf_counter
+    ) -> None:
         self.sampler = Sampler(service)
-        self.errors: Counter[str] = Counter()  # by part, since the start
-        self.last_error: dict[str, str] = {}  # the newest of each part
+        self._clock = service.clock
+        self._on_error = on_error
         self._timer = timer
         self._rest_until: dict[str, float] = {}
         self._parts: dict[str, Callable[[], object]] = {
@@ -38,7 +40,7 @@ class Coordinator:
         }
 
     def tick(self) -> None:
-        """Every part once; one that fails is logged and counted and does not keep the others from their work."""
+        """Every part once; one that fails is logged and told and does not keep the others from their work."""
         for name, part in self._parts.items():
             if self._timer() >= self._rest_until.get(name, float("-inf")):
                 self._run(name, part)
@@ -48,9 +50,10 @@ class Coordinator:
         try:
             part()
         except Exception as error:
-            self.errors[name] += 1
-            self.last_error[name] = f"{type(error).__name__}: {error}"
-            _log.error("part failed", part=name, error=self.last_error[name], exc_info=True)
+            message = f"{type(error).__name__}: {error}"
+            _log.error("part failed", part=name, error=message, exc_info=True)
+            if self._on_error:
+                self._on_error(self._clock(), f"coordinator: {name}", message)
         end = self._timer()
         self._rest_until[name] = end + (end - begin) * (1 / SHARE - 1)
 

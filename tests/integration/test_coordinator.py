@@ -304,31 +304,32 @@ def test_of_two_decisions_made_at_once_the_second_is_refused(service: Service) -
 
 def test_a_tick_runs_everything_and_again_after_a_restart_nothing_is_done_twice(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
+    errors: list[object] = []
     for _ in range(2):
         service = open_service(settings)
-        coordinator = Coordinator(service)
+        coordinator = Coordinator(service, on_error=lambda *told: errors.append(told))
         if not records(service, "campaigns"):
             append(service, campaign(), *decided("t1"), *decided("t2"), checkpoint("m1"))
         coordinator.tick()
         service.engine.drain()
         coordinator.close()
-        assert coordinator.errors == {}
+        assert errors == []
         counts = {topic: service.store.end(topic) for topic in ("batches", "run_updates", "promotions")}
         service.close()
         assert counts == {"batches": 1, "run_updates": 1, "promotions": 1}
 
 
-def test_a_part_that_fails_is_counted_and_the_others_work(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_fails_is_told_and_the_others_work(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: Service) -> None:
         raise OSError("disk gone")
 
     monkeypatch.setattr("services.coordinator.coordinator.revoke", broken)
     append(service, checkpoint("m1"))
-    coordinator = Coordinator(service)
+    errors: list[object] = []
+    coordinator = Coordinator(service, on_error=lambda *told: errors.append(told))
     coordinator.tick()
     coordinator.close()
-    assert coordinator.errors == {"revocation": 1}
-    assert coordinator.last_error == {"revocation": "OSError: disk gone"}
+    assert errors == [(1_000_000, "coordinator: revocation", "OSError: disk gone")]
     assert len(records(service, "promotions")) == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio.to_thread
 from sqlalchemy import Connection, func, select
 from starlette.responses import Response
 
@@ -129,7 +130,8 @@ async def readyz(call: Call) -> Response:
 
 async def get_metrics(call: Call) -> Response:
     """Prometheus' exposition format."""
-    return Response(call.context.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    text = await anyio.to_thread.run_sync(call.context.metrics.text)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 LETTER = {"log_offset": 0, "topic": "judgments", "stage": "assessments", "reason": "StepError: ..."}
@@ -182,7 +184,7 @@ ENDPOINTS = (
         answer=get_metrics,
         summary="Prometheus metrics",
         tag="machines",
-        answers={200: "# HELP prefloop_requests_total Requests answered"},
+        answers={200: "# HELP prefloop_http_requests_total Requests answered"},
         media_type="text/plain",
     ),
 )
