@@ -10,6 +10,7 @@ from typing import Annotated
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from services.aggregate.command import aggregate_command
 from services.commands import campaigns, keys, models
@@ -92,10 +93,10 @@ def main() -> None:
     try:
         app()
     except PrefloopError as error:
-        Console(stderr=True).print(f"[bold red]prefloop:[/bold red] {error}", highlight=False)
-        mend = getattr(error, "mend", "")
-        if mend:
-            Console(stderr=True).print(f"  {mend}", highlight=False)
+        console, message, mend = Console(stderr=True), str(error), getattr(error, "mend", "")
+        console.print(f"[bold red]prefloop:[/bold red] {escape(message)}", highlight=False)
+        if mend and mend not in message:
+            console.print(f"  {mend}", highlight=False, markup=False)
         sys.exit(1)
 
 

@@ -1,0 +1,52 @@
+"""How the command line ends when prefloop raises on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from services import cli
+from streams.errors import InputError, PrefloopError, SettingsError
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def command() -> None:
+        raise error
+
+    return command
+
+
+def told(error: PrefloopError, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    monkeypatch.setattr(cli, "app", raising(error))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_the_mend_is_told_after_the_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told(InputError("no such file", mend="name another"), monkeypatch, capsys) == (
+        "prefloop: no such file name another"
+    )
+
+
+def test_a_mend_that_the_message_says_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = InputError("no such file: name another", mend="name another")
+    assert told(error, monkeypatch, capsys).count("name another") == 1
+
+
+def test_brackets_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    error = InputError("rules[0] [/x] is wrong", mend="use [red]")
+    assert told(error, monkeypatch, capsys) == "prefloop: rules[0] [/x] is wrong use [red]"
+    assert "choose --port" in told(SettingsError("taken: choose --port"), monkeypatch, capsys)
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "app", raising(ZeroDivisionError("bug")))
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
