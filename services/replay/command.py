@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from services.bootstrap import Service, open_service
 from services.coordinator.gather import newest_campaign
-from services.replay.feed import ACTOR, Feeder, Tally
+from services.replay.feed import ACTOR, Feeder, Tally, judgments_by_item
 from services.replay.findings import Findings, compare, findings
 from services.replay.recordings import Item, Recorded, Recording, recording
 from services.replay.screen import show
@@ -54,12 +54,12 @@ def replay_command(
 def replay(open_engine: Callable[[], Service], file: Path, items: Path, name: str, console: Console) -> Findings:
     """Feeds items and judgments, waits until all is scored; what the campaign then says. Raises InputError."""
     begin = time.perf_counter()
-    with recording(items, Item), recording(file, Recorded):
-        pass  # both can be opened: nothing is begun with half of the input
+    with recording(items, Item), recording(file, Recorded) as judged:  # both can be opened before anything is begun
+        counts = judgments_by_item(judged.records)
     service = open_engine()
     try:
         with _progress(console) as progress:
-            of_items, of_judgments = _fed(service, file, items, name, progress)
+            of_items, of_judgments = _fed(service, file, items, name, counts, progress)
         with service.database.connect() as sql, recording(items, Item) as known:
             consensus = compare(sql, name, known.records)
             return findings(sql, name, of_items, of_judgments, consensus, time.perf_counter() - begin)
@@ -90,10 +90,12 @@ def recorded_campaign(service: Service, name: str) -> Campaign:
     return campaign
 
 
-def _fed(service: Service, file: Path, items: Path, name: str, progress: Progress) -> tuple[Tally, Tally]:
+def _fed(
+    service: Service, file: Path, items: Path, name: str, counts: Mapping[str | int, int], progress: Progress
+) -> tuple[Tally, Tally]:
     """Items first, so that every judgment finds its task."""
     _score(service, progress, "recovering")
-    feeder = Feeder(service, recorded_campaign(service, name))
+    feeder = Feeder(service, recorded_campaign(service, name), counts)
     of_items, of_judgments = Tally(), Tally()
     with recording(items, Item) as known, _bar(progress, "items", known, of_items) as advance:
         feeder.feed_items(known.records, of_items, advance)

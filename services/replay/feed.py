@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, RowMapping, select
 
 from services.bootstrap import Service
@@ -143,15 +144,21 @@ def chunks(records: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
+def judgments_by_item(records: Iterable[Recorded | BadLine]) -> Counter[str | int]:
+    """How many judgments each item has."""
+    return Counter(record.item for record in records if isinstance(record, Recorded))
+
+
 # ---------------------------------------------------------------- into the log
 
 
 class Feeder:
     """Feeds one campaign. Everything is admitted by id: what an earlier run appended is counted and left alone."""
 
-    def __init__(self, service: Service, campaign: Campaign) -> None:
+    def __init__(self, service: Service, campaign: Campaign, counts: Mapping[str | int, int]) -> None:
         self._service = service
         self._campaign = campaign
+        self._counts = counts  # judgments that the recording has on each item
         self._facts: dict[str, TaskFacts | str] = {}  # by task; a string says why there is none
 
     def feed_items(self, records: Iterable[Item | BadLine], tally: Tally, advance: Callable[[], None]) -> None:
@@ -192,6 +199,8 @@ class Feeder:
                 tally.reject(str(error), f"item {item.item}")
                 continue
             what = f"item {item.item}"
+            # The overlap is known for once: agreements are told when the last judgment is in, and not revised before.
+            output = replace(output, overlap=self._counts.get(item.item, output.overlap))
             entries.append(Entry("output", output.output, output.content_hash, what, (words, output)))
         return entries
 

@@ -25,7 +25,7 @@ from streams.errors import UnavailableError
 
 T = TypeVar("T")
 BUSY_SLICE = 0.0005  # seconds of stage work a commit gets at least, however many wait for an acknowledgement
-IDLE_SLICE = 0.050  # and at most, while nobody waits
+IDLE_SLICE = 0.250  # and at most, while nobody waits: longer transactions write a page that changes often once
 MOST_JOBS = 512  # appends that share one commit
 _log = structlog.get_logger("engine")
 
