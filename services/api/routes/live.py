@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 from starlette.responses import Response
 
 from services.api.context import Call, json_answer
+from services.api.errors import outage_answer
 from services.api.routing import Endpoint
 from services.coordinator import registry
 from services.store import models as m
@@ -119,12 +120,15 @@ async def healthz(call: Call) -> Response:
 
 
 async def readyz(call: Call) -> Response:
-    """Recovered: the views reached the end of the log, and the queue knows what they say."""
+    """Recovered: the views reached the end of the log, and the queue knows what they say.
+
+    Not yet is answered and not raised: a probe at a start is no error that anybody should look at.
+    """
     failure = call.context.service.engine.failure
     if failure is not None:
-        raise UnavailableError(f"the engine has stopped: {failure}", retry_after=10)
+        return outage_answer(UnavailableError(f"the engine has stopped: {failure}", retry_after=10))
     if not call.context.queue.ready:
-        raise UnavailableError("the views are being folded up to the end of the log", retry_after=1)
+        return outage_answer(UnavailableError("the views are being folded up to the end of the log"))
     return json_answer({"status": "ready"})
 
 
