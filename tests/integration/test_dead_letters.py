@@ -50,7 +50,8 @@ def test_an_event_that_broke_the_views_is_in_them_after_its_replay(
 ) -> None:
     world("producer", "POST", "/v1/outputs", OUTPUT)
     with monkeypatch.context() as bug:
-        bug.setattr(projection, "FOLDS", {**projection.FOLDS, e.Signal: broken})
+        folds: dict[type[e.Event], Any] = {**projection.FOLDS, e.Signal: broken}
+        bug.setattr(projection, "FOLDS", folds)
         world("producer", "POST", "/v1/signals", {"id": "s-1", "output": "o-1", "kind": "retry"})
         letter = letters(world)[0]
     assert (letter["topic"], letter["stage"]) == ("signals", "views")
