@@ -94,9 +94,10 @@ class Policy:
     def _sample(self, asked: Sequence[list[dict[str, str]]], n: int, seed: int) -> list[list[str]]:
         from services.trainer.sampling import generate
 
-        return generate(
+        sampled = generate(
             self._model, self._tokenizer, asked, n=n, max_new_tokens=MOST_TOKENS, temperature=TEMPERATURE, seed=seed
         )
+        return [[text.replace("\0", "") for text in texts] for texts in sampled]  # the API refuses NUL characters
 
     def close(self) -> None:
         """Frees the weights."""

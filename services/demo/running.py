@@ -76,10 +76,10 @@ def running_service(data: Path, settings: Settings, options: Sequence[str] = ())
     data.mkdir(parents=True, exist_ok=True)
     log = data / "up.log"
     options = ["--dashboard-port", str(dashboard_port), *options]
-    with SpawnedService(data, key, port=port, options=options, log=log) as spawned:
+    with SpawnedService(data, key, port=port, options=options, log=log) as spawned, connect(spawned.url).http as http:
         yield Running(
             spawned=spawned,
-            client=connect(spawned.url),
+            client=Client(http),
             key=key,
             dashboard_url=f"http://127.0.0.1:{dashboard_port}",
             log=log,

@@ -19,7 +19,8 @@ from services.trainer.tiny import make_tiny
 @pytest.mark.slow
 def test_a_round_of_the_demo_closes_the_loop_and_reports_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     few = {"prompts.txt": read_prompts("prompts.txt"), "evaluation_prompts.txt": ["Why?", "How?", "Who?"]}
-    monkeypatch.setattr(rounds, "read_prompts", few.__getitem__)
+    for module in (rounds, session):
+        monkeypatch.setattr(module, "read_prompts", few.__getitem__)
     monkeypatch.setattr(session, "convert", make_tiny)
     monkeypatch.setattr(session, "running_service", partial(running_service, options=("--no-dashboard",)))
     for variable in ("OMP_NUM_THREADS", "PREFLOOP_THREADS"):
