@@ -37,6 +37,22 @@ def sqlite_rows_a_second() -> float:
         return ROWS / seconds
 
 
+def commits_a_second(commits: int = 500) -> float:
+    """Commits of one row each, one after the other: what a single durable acknowledgement costs on this disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        connection = sqlite3.connect(Path(folder) / "limit.sqlite3", isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, content BLOB)")
+        content = os.urandom(ROW_BYTES)
+        begin = time.perf_counter()
+        for number in range(commits):
+            connection.execute("INSERT INTO rows VALUES (?, ?)", (number, content))
+        seconds = time.perf_counter() - begin
+        connection.close()
+        return commits / seconds
+
+
 BARE = """
 import sys, uvicorn
 from fastapi import FastAPI, Request, Response

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.lean_http import Connection, rate
-from benchmarks.limits import bare_posts_a_second, sqlite_rows_a_second
+from benchmarks.limits import bare_posts_a_second, commits_a_second, sqlite_rows_a_second
 from benchmarks.server import ADMIN_KEY, Server
 
 BATCH = 5_000
@@ -135,6 +135,7 @@ def measure(events: int) -> Iterator[Figure]:
     rows, posts = sqlite_rows_a_second(), bare_posts_a_second()
     yield Figure("SQLite rows of 1.5 kB, WAL FULL", rows, "/s", "limit")
     yield Figure("bare FastAPI POST, 8 clients", posts, "/s", "limit")
+    yield Figure("SQLite commits of one row, WAL FULL", commits_a_second(), "/s", "limit")
     with tempfile.TemporaryDirectory() as folder:
         with Server(Path(folder) / "bench") as server:
             fill(server, events)

@@ -25,7 +25,9 @@ T = TypeVar("T")
 FILE_NAME = "prefloop.sqlite3"
 CACHE_KIB = 16_384  # a connection's page cache: enough for the hot index pages, small beside the 150 MB budget
 TAIL = 1_024  # records of each topic kept in memory
-CHECKPOINT_PAGES = 16_384  # 64 MiB of WAL between checkpoints: fewer, larger writes under bulk load
+CHECKPOINT_BYTES = 16 * 1024 * 1024  # of WAL, from which on the checkpointer copies it into the database file
+BACKSTOP_PAGES = 131_072  # 512 MiB of WAL: the writer checkpoints itself where the checkpointer cannot keep up
+LOOK = 1.0  # seconds between the checkpointer's looks
 
 
 def as_json(value: Any) -> str:
@@ -49,7 +51,7 @@ def connect(path: Path, *, writer: bool) -> Engine:
         connection.execute("PRAGMA temp_store=MEMORY")
         if writer:
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={BACKSTOP_PAGES}")
         else:
             connection.execute("PRAGMA query_only=ON")
 
@@ -77,6 +79,30 @@ class FolderLock:
     def release(self) -> None:
         """Lets the next one in."""
         self._file.close()
+
+
+class Checkpointer:
+    """Copies the WAL into the database file beside the writer, so that no commit waits for it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="checkpointer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._leaving.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        wal = self._path.with_name(f"{self._path.name}-wal")
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=30)
+        connection.execute("PRAGMA synchronous=FULL")
+        while not self._leaving.wait(LOOK):
+            if wal.exists() and wal.stat().st_size > CHECKPOINT_BYTES:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        connection.close()
 
 
 class SqliteTransaction:
@@ -196,6 +222,7 @@ class SqliteLog:
         self.tails: dict[str, deque[Record]] = {}  # the newest records of each topic, for who reads on at its end
         self.reload()
         self._readers = threading.local()
+        self._checkpointer = Checkpointer(self.path)
 
     def reload(self) -> None:
         """Back to what is durable."""
@@ -255,6 +282,7 @@ class SqliteLog:
 
     def close(self) -> None:
         """Closes the file and lets the next process in."""
+        self._checkpointer.stop()
         self.connection.close()
         self.writer.dispose()
         self.database.dispose()
