@@ -5,6 +5,7 @@ This process holds the log, the engine, the coordinator and the HTTP API; dashbo
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ from streams.errors import SettingsError, UnavailableError
 
 TRAINER = "local trainer"  # the name of the key that the trainer beside this process works with
 SWITCH = 0.0005  # seconds a thread may keep the interpreter while the event loop waits for it (Python's own: 0.005)
+COLLECT = (20_000, 20, 100)  # the open tasks live long: looking through all of them often stops every request
 TICK = 1.0  # seconds between the coordinator's looks
 
 
@@ -63,6 +65,7 @@ class Ticking:
 def serve(settings: Settings, console: Console, *, dashboard: bool = True, trainer: bool = True) -> None:
     """Runs until it is stopped. Raises SettingsError for a taken port, UnavailableError for a folder in use."""
     sys.setswitchinterval(SWITCH)
+    gc.set_threshold(*COLLECT)
     require_free(settings.host, settings.port, "--port")
     if dashboard:
         require_free(settings.host, settings.dashboard_port, "--dashboard-port")

@@ -55,6 +55,8 @@ _LANGUAGES = {
     "toml": "toml", "ts": "typescript", "tsx": "tsx", "typescript": "typescript", "xml": "xml", "yaml": "yaml",
     "yml": "yaml", "zsh": "bash",
 }  # fmt: skip
+# One line that begins with a letter and holds nothing that markdown or HTML gives a meaning to: most short answers.
+_PLAIN = re.compile(r"""[^\W\d_][^\x00-\x1f\x7f\xa0\\`*_\[\]<>~|&"\ud800-\udfff]*(?<!\s)""")
 _COSTLY = re.compile(r"[^\n]{401}|\s{51}")
 
 
@@ -77,6 +79,8 @@ def render_markdown(text: str) -> str:
 def _render(text: str) -> str:
     if len(text) > MARKDOWN_LIMIT:
         return _as_written(text)
+    if _PLAIN.fullmatch(text):
+        return f"<p>{text}</p>\n"
     try:
         return _sanitise(_html(_printable(text)))
     except (_TooManyStepsError, _HiddenTextError):

@@ -52,9 +52,11 @@ class Door:
 
     def __init__(self, context: Context, endpoint: Endpoint, roles: Roles) -> None:
         self._answer = _guarded(context, endpoint, roles)
+        self._path = endpoint.path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
+        scope["prefloop.path"] = self._path  # the template, for metrics and log
         response = await self._answer(Request(scope, receive, send))
         await response(scope, receive, send)
 

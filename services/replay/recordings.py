@@ -17,9 +17,9 @@ from typing import IO, Annotated, Generic, TypeVar, cast
 import msgspec
 from msgspec import Meta
 
-from streams.intake import MOST_REASON
 from streams.errors import InputError
 from streams.events import Choice
+from streams.intake import MOST_REASON
 
 R = TypeVar("R", bound=msgspec.Struct)
 Identity = Annotated[str, Meta(min_length=1, max_length=1_024)] | int

@@ -171,7 +171,7 @@ class ViewConsumer(Consumer):
         super().__init__(log, view.name, view.topics)
 
     def _apply(self, transaction: SqliteTransaction, records: Sequence[Record]) -> None:
-        if not self._fold(transaction, records):
+        if not self._fold(transaction, records) and len(records) > 1:
             for record in records:  # one of them cannot be folded: find it
                 self._fold(transaction, [record])
 

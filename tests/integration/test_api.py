@@ -158,6 +158,15 @@ def test_signals_need_their_output(world: World) -> None:
     error_of(world("producer", "POST", "/v1/signals", {"output": "nothing", "kind": "retry"}), 404)
 
 
+def test_a_signal_belongs_to_its_outputs_campaign_before_the_views_know_it(world: World) -> None:
+    assert world("lead", "PUT", "/v1/campaigns/chat", {}).status_code == 200
+    assert world("producer", "POST", "/v1/outputs", {**OUTPUT, "campaign": "chat"}).status_code == 201
+    world.service.engine.drain()
+    world.service.log.submit(lambda tx: tx.sql.exec_driver_sql("DELETE FROM outputs")).result()  # as if behind
+    assert world("producer", "POST", "/v1/signals", {"output": "o-1", "kind": "retry"}).status_code == 201
+    assert world.service.store.read("signals")[0].event.campaign == "chat"
+
+
 # ---------------------------------------------------------------- tasks and judgments
 
 
@@ -359,7 +368,9 @@ def test_watching(world: World) -> None:
     assert live["topics"]["outputs"]["events"] == 1
     assert live["queue"] == {"open": 1, "leased": 1, "escalated": 0, "by_campaign": {"default": 1}}
     assert live["annotators"]["online"] >= 1
-    assert 'prefloop_events_total{topic="outputs"} 1.0' in world.client.get("/metrics").text
+    metrics = world.client.get("/metrics").text
+    assert 'prefloop_events_total{topic="outputs"} 1.0' in metrics
+    assert 'prefloop_http_requests_total{method="POST",path="/v1/tasks/next",status="200"} 1.0' in metrics
     assert world.client.get("/readyz").status_code == 200
     quality = world("lead", "GET", "/v1/quality").json()
     assert quality["judgments"] == 0

@@ -53,7 +53,7 @@ def test_an_event_that_broke_the_views_is_in_them_after_its_replay(
         folds: dict[type[e.Event], Any] = {**projection.FOLDS, e.Signal: broken}
         bug.setattr(projection, "FOLDS", folds)
         world("producer", "POST", "/v1/signals", {"id": "s-1", "output": "o-1", "kind": "retry"})
-        letter = letters(world)[0]
+        (letter,) = letters(world)
     assert (letter["topic"], letter["stage"]) == ("signals", "views")
     assert world("engineer", "POST", f"/v1/dead_letters/{letter['log_offset']}/replay").status_code == 200
     world.service.engine.drain()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from starlette.responses import Response
 
 from services.api.auth import Caller
@@ -19,6 +18,7 @@ from services.api.routing import Endpoint
 from services.store import models as m
 from streams.admission import RawOutput, RawSignal, admit_output, admit_signal
 from streams.engines.port import Admission, Transaction
+from streams.engines.sqlite_log import SqliteLog
 from streams.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from streams.events import Output, Signal, Text
 
@@ -214,8 +214,8 @@ def _item(raw: bytes | msgspec.Raw) -> Item:
 async def post_signal(call: Call) -> Response:
     """What an end user did with an output."""
     raw = await call.read(_signal)
-    campaign = await call.context.query(lambda sql: _campaign_of(sql, raw.output))
     context = call.context
+    campaign = await context.query(lambda sql: _campaign_of(sql, context.service.store, raw.output))
     event, words, content_hash = admit_signal(raw, campaign, context.clock(), call.caller.actor, new_id("s_"))
     admission = await context.write(lambda transaction: _append_signal(transaction, event, words, content_hash))
     if admission == "other":
@@ -237,12 +237,15 @@ def _append_signal(transaction: Transaction, event: Signal, words: Text | None, 
     return admission
 
 
-def _campaign_of(sql: Any, output: str) -> str:
-    """Admission's index knows at once what the views know a moment later."""
-    known = select(m.admissions.c.identity).where(m.admissions.c.kind == "output", m.admissions.c.identity == output)
-    if sql.execute(known).first() is None:
+def _campaign_of(sql: Connection, store: SqliteLog, output: str) -> str:
+    """The log knows at once what the views know a moment later."""
+    campaign = sql.execute(select(m.outputs.c.campaign).where(m.outputs.c.output == output)).scalar()
+    if campaign:
+        return str(campaign)
+    words = store.newest("texts", output)
+    if not isinstance(words, Text) or not words.prompt:  # a judgment's or a signal's words have no prompt
         raise NotFoundError(f"there is no output {output[:80]!r}", field="output", mend="send the output first")
-    return sql.execute(select(m.outputs.c.campaign).where(m.outputs.c.output == output)).scalar() or "default"
+    return words.campaign
 
 
 EXAMPLE = {

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.api import render
 from services.api.render import HIGHLIGHT_LIMIT, MARKDOWN_LIMIT, render_markdown
 
 ATTACKS = [
@@ -175,3 +176,9 @@ def test_whatever_is_sent_comes_out_harmless(text: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_renders_and_encodes(text: str) -> None:
     render_markdown(text).encode()
+
+
+@given(st.text(alphabet="abÄ9 .,:;!?'()-+=#/@$%^{}1\u00a0\u2028é漢", max_size=40))
+def test_the_short_cut_for_plain_lines_gives_what_the_parser_gives(text: str) -> None:
+    parsed = render._sanitise(render._html(text))
+    assert render._PLAIN.fullmatch(text) is None or f"<p>{text}</p>\n" == parsed
