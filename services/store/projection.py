@@ -8,31 +8,15 @@ hold their defaults until their own event comes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import JSON, Connection, Dialect, Table, bindparam
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection
 
 from services.store import models as m
+from services.store.upserts import Row, Upsert, shape_of, statement_of
 from streams import events as e
 from streams.engines.port import Record
-from streams.engines.sqlite_log import as_json
-
-Row = dict[str, Any]
-
-
-class Upsert(NamedTuple):
-    """`own` is written always; `first` only where the row is begun; `newer` names a column that must not go back."""
-
-    table: Table
-    key: Row
-    own: Row
-    first: Row = {}
-    newer: str = ""
 
 
 class Views:
@@ -65,56 +49,9 @@ class Views:
         upserts = [upsert for record in records for upsert in FOLDS[type(record.event)](record.event, record.offset)]
         if len(records) > 1:  # rows of different tables do not meet: bring equal statements together
             upserts.sort(key=lambda upsert: upsert.table.name)
-        for shape, group in groupby(upserts, key=_shape):
-            statement = _statement(shape, sql.dialect)
+        for shape, group in groupby(upserts, key=shape_of):
+            statement = statement_of(shape, sql.dialect)
             sql.exec_driver_sql(statement.text, [statement.row(upsert) for upsert in group])
-
-
-Shape = tuple[Table, tuple[str, ...], tuple[str, ...], tuple[str, ...], str]
-
-
-def _shape(upsert: Upsert) -> Shape:
-    return upsert.table, tuple(upsert.key), tuple(upsert.own), tuple(upsert.first), upsert.newer
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statement:
-    """INSERT ... ON CONFLICT as text, compiled once: binding through SQLAlchemy took half of a fold's time."""
-
-    text: str
-    pick: Callable[[Row], Any]  # the values in the order of the placeholders
-    structured: tuple[str, ...]  # the JSON columns
-    defaults: Row
-
-    def row(self, upsert: Upsert) -> tuple[Any, ...]:
-        """The values in the order of the placeholders."""
-        values = {**self.defaults, **upsert.first, **upsert.key, **upsert.own}
-        for name in self.structured:
-            values[name] = as_json(values[name])
-        return self.pick(values)  # type: ignore[no-any-return]
-
-
-@cache
-def _statement(shape: Shape, dialect: Dialect) -> Statement:
-    table, key, own, first, newer = shape
-    written = (*key, *first, *own)
-    defaults = {
-        column.name: column.default.arg  # type: ignore[attr-defined]
-        for column in table.c
-        if column.default is not None and column.name not in written
-    }
-    insert: Any = (sqlite if dialect.name == "sqlite" else postgresql).insert(table)
-    insert = insert.values({name: bindparam(name) for name in (*written, *defaults)})
-    if own:
-        where = insert.excluded[newer] >= table.c[newer] if newer else None
-        changes = {name: insert.excluded[name] for name in own}
-        insert = insert.on_conflict_do_update(index_elements=list(key), set_=changes, where=where)
-    else:
-        insert = insert.on_conflict_do_nothing(index_elements=list(key))
-    compiled = insert.compile(dialect=dialect)
-    names = compiled.positiontup
-    structured = tuple(name for name in names if isinstance(table.c[name].type, JSON))
-    return Statement(text=str(compiled), pick=itemgetter(*names), structured=structured, defaults=defaults)
 
 
 # ---------------------------------------------------------------- one function a type of event
