@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from services.spawned import SpawnedService
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # closed after each file: its event loop runs on the main thread until then
 def browser() -> Iterator[Browser]:
     """One headless chromium for all tests of the session: Debian's, driven by playwright."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

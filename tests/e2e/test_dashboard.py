@@ -1,5 +1,6 @@
 """The dashboard of a running service, in a browser: a lead suspends an annotator and takes it back."""
 
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from services.spawned import SpawnedService, free_port
 
 pytestmark = pytest.mark.slow
-FIRST_ROW = (15, 52)  # pixels from the table's corner to the first row's box; the table is a canvas
+FIRST_ROW, ROW_HEIGHT = (15, 52), 35  # pixels from the table's corner to the first row's box; the table is a canvas
 PATIENCE_MS = 20_000
 
 
@@ -66,6 +67,17 @@ def confirm(page: Page, action: str, reason: str) -> None:
     expect(dialog).to_be_hidden()
 
 
+def open_annotator(page: Page, name: str) -> None:
+    """Opens the row of that annotator; the first start made one annotator too, and ids are random."""
+    heading = page.get_by_role("heading", name=f"{name} active")
+    for row in range(2):
+        page.locator(".dvn-scroller").first.click(position={"x": FIRST_ROW[0], "y": FIRST_ROW[1] + row * ROW_HEIGHT})
+        opened = page.get_by_role("heading", name=re.compile(" active$"))
+        expect(opened if row == 0 else heading).to_be_visible()
+        if heading.is_visible():
+            return
+
+
 def test_a_lead_suspends_and_reinstates_an_annotator(running: Running, page: Page) -> None:
     lead = made(running, "/v1/keys", {"name": "Ada", "role": "lead"})["key"]
     mei = made(running, "/v1/annotators", {"name": "Mei"})["key"]
@@ -83,8 +95,7 @@ def test_a_lead_suspends_and_reinstates_an_annotator(running: Running, page: Pag
     expect(page.get_by_text("Ada")).to_be_visible()
     assert lead not in page.url
 
-    page.locator(".dvn-scroller").first.click(position={"x": FIRST_ROW[0], "y": FIRST_ROW[1]})
-    expect(page.get_by_role("heading", name="Mei active")).to_be_visible()
+    open_annotator(page, "Mei")
     confirm(page, "Suspend", "answers too fast")
     expect(page.locator(".pf-badge", has_text="suspended")).to_be_visible()
     refused = next_task(running, mei)
