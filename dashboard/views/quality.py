@@ -12,6 +12,7 @@ from dashboard.parts import Tile
 
 Json = dict[str, Any]
 EVERY = "every tag"
+EVERY_CAMPAIGN = "all campaigns"
 
 
 def reading(alpha: float | None) -> str:
@@ -25,13 +26,14 @@ def reading(alpha: float | None) -> str:
 
 def choose() -> dict[str, str | int]:
     """The campaign, and the tag whose slices are compared, as the API's query."""
-    names = [row["name"] for row in (session.watch("/v1/campaigns").value or {}).get("campaigns", [])] or ["default"]
+    names = [row["name"] for row in (session.watch("/v1/campaigns").value or {}).get("campaigns", [])]
     campaign_column, tag_column, _ = st.columns([1, 1, 2])
-    campaign = campaign_column.selectbox("Campaign", names, key="quality-campaign")
-    every = session.watch("/v1/quality", campaign=campaign).value or {}
+    campaign = campaign_column.selectbox("Campaign", [EVERY_CAMPAIGN, *names], key="quality-campaign")
+    wanted = {} if campaign == EVERY_CAMPAIGN else {"campaign": campaign}
+    every = session.watch("/v1/quality", **wanted).value or {}
     tags = sorted({row["tag"] for row in every.get("by_tag", [])})
     tag = tag_column.selectbox("Slices of", [EVERY, *tags], key="quality-tag")
-    return {"campaign": campaign} | ({} if tag == EVERY else {"tag": tag})
+    return wanted | ({} if tag == EVERY else {"tag": tag})
 
 
 def summary(quality: Json) -> None:
