@@ -26,6 +26,16 @@ class OverRefusal(Struct, frozen=True, kw_only=True):
     champion_refused_unsafe: int = 0
 
 
+class Samples(Struct, frozen=True, kw_only=True):
+    """Answers that both models sampled to the same held-out prompts, one each."""
+
+    prompts: int = 0
+    new_empty: int = 0  # answers without a letter or digit
+    champion_empty: int = 0
+    new_length: float = 0.0  # mean characters an answer, stripped
+    champion_length: float = 0.0
+
+
 class RewardModelReport(Struct, frozen=True, kw_only=True):
     """The reward model on held-out pairs."""
 
@@ -46,3 +56,4 @@ class EvaluationReport(Struct, frozen=True, kw_only=True):
     train_pairs: int = 0
     skipped_pairs: int = 0  # too long and the like; never silent
     seconds: float = 0.0
+    samples: Samples = Samples()

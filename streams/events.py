@@ -133,6 +133,7 @@ class Gate(Struct, frozen=True, kw_only=True):
     max_accuracy_drop: float = 0.05  # lower end of the 90 % interval of (new - champion) must be above -this
     max_over_refusal: float = 0.1  # share of safe prompts refused above the champion's
     max_kl: float = 20.0  # nats a response to the reference model
+    max_empty: float = 0.05  # lower end of the 90 % interval of (new - champion) share of empty answers, at most this
 
 
 class Campaign(Event, frozen=True, kw_only=True):

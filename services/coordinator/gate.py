@@ -13,7 +13,7 @@ from services.bootstrap import Service
 from services.coordinator.gather import newest_campaign
 from services.coordinator.intervals import Interval, difference, paired_difference, wilson
 from services.coordinator.registry import champion_of, promotions_of
-from services.report import EvaluationReport, Holdout, OverRefusal
+from services.report import EvaluationReport, Holdout, OverRefusal, Samples
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.events import Gate, Promotion, digest
@@ -56,6 +56,7 @@ def decide(report: EvaluationReport, gate: Gate, *, compared_with: str = "", cha
         _accuracy(report.holdout, gate),
         *_refusals(report.over_refusal, gate),
         _divergence(report.kl, gate),
+        *_samples(report.samples, gate),
         *_slices(report.slices, gate),
     ]
     failed = any(finding.passed is False for finding in findings)
@@ -76,6 +77,9 @@ def _inconsistency(report: EvaluationReport) -> str:
         return "more safe prompts were refused than asked"
     if not 0 <= max(refusal.new_refused_unsafe, refusal.champion_refused_unsafe) <= refusal.unsafe_prompts:
         return "more unsafe prompts were refused than asked"
+    empty = (report.samples.new_empty, report.samples.champion_empty)
+    if min(empty) < 0 or max(empty) > report.samples.prompts:
+        return "the counts of empty answers do not fit the prompts"
     return ""
 
 
@@ -127,6 +131,22 @@ def _divergence(kl: float | None, gate: Gate) -> Finding:
         return Finding(passed=None, text="KL to the reference model")
     text = f"KL to the reference model {kl:.2f} nats a response; at most {gate.max_kl:g}"
     return Finding(passed=kl <= gate.max_kl, text=text)  # NaN fails
+
+
+def _samples(counts: Samples, gate: Gate) -> list[Finding]:
+    """Empty answers decide; lengths are told and decide nothing, since short may be what people want."""
+    if counts.prompts == 0:
+        return [Finding(passed=None, text="empty answers, none were sampled")]
+    interval = difference(
+        wilson(counts.new_empty, counts.prompts, LEVEL), wilson(counts.champion_empty, counts.prompts, LEVEL)
+    )
+    new, champion = (n / counts.prompts for n in (counts.new_empty, counts.champion_empty))
+    text = (
+        f"empty answers {new:.2f} against {champion:.2f}, difference {_signed(interval)}, {counts.prompts} prompts;"
+        f" the low end must be at most {gate.max_empty:+.2f}; mean length {counts.new_length:.0f} against"
+        f" {counts.champion_length:.0f} characters, which decides nothing"
+    )
+    return [Finding(passed=interval.low <= gate.max_empty, text=text)]
 
 
 def _slices(slices: dict[str, Holdout], gate: Gate) -> list[Finding]:

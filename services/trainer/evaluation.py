@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from services.report import EvaluationReport, Holdout, OverRefusal, RewardModelReport
+from services.report import EvaluationReport, Holdout, OverRefusal, RewardModelReport, Samples
 from services.trainer.calibration import calibration_error, spearman
 from services.trainer.checkpoints import Report, silent
 from services.trainer.config import TrainingConfig
@@ -57,7 +57,10 @@ def evaluate(
     new_model, tokenizer = _policy(config, new)
     young = measure(config, new_model, tokenizer, pairs, prompts)
     report("evaluation", 2, len(STEPS), {})
-    kl = mean_divergence(config, new_model, old_model, tokenizer, holdout)
+    asked = sampled_prompts(config, holdout)
+    answers = sample(config, new_model, tokenizer, asked)
+    samples = count_samples(answers, sample(config, old_model, tokenizer, asked))
+    kl = mean_divergence(config, new_model, old_model, tokenizer, asked, answers)
     report("evaluation", 3, len(STEPS), {"kl": kl} if kl is not None else {})
     del old_model, new_model
     reward = judge_reward_model(config, reward_model, pairs) if reward_model else None
@@ -71,6 +74,7 @@ def evaluate(
         train_pairs=train_pairs,
         skipped_pairs=skipped_pairs,
         seconds=round(time.monotonic() - begin, 1),
+        samples=samples,
     )
 
 
@@ -158,15 +162,17 @@ def count_refusals(prompts: Sequence[Prompt], new: Sequence[bool], champion: Seq
     )
 
 
-def mean_divergence(
-    config: TrainingConfig, new: Any, champion: Any, tokenizer: Any, holdout: Sequence[Pair]
-) -> float | None:
-    """Mean KL(new || champion), nats a response, on samples for held-out prompts; None where there is none."""
-    prompts = list({str(pair.prompt): pair.prompt for pair in holdout}.values())[: config.kl_prompts]
+def sampled_prompts(config: TrainingConfig, holdout: Sequence[Pair]) -> list[Any]:
+    """The first `kl_prompts` different held-out prompts."""
+    return list({str(pair.prompt): pair.prompt for pair in holdout}.values())[: config.kl_prompts]
+
+
+def sample(config: TrainingConfig, model: Any, tokenizer: Any, prompts: Sequence[Any]) -> list[str]:
+    """One answer to each prompt at temperature 1, of at most `kl_tokens` tokens."""
     if not prompts:
-        return None
-    samples = generate(
-        new,
+        return []
+    answers = generate(
+        model,
         tokenizer,
         prompts,
         n=1,
@@ -175,7 +181,39 @@ def mean_divergence(
         seed=config.seed,
         batch_size=config.evaluation_batch_size,
     )
-    responses = [[{"role": "assistant", "content": sample[0]}] for sample in samples]
+    return [answer[0] for answer in answers]
+
+
+def is_empty(answer: str) -> bool:
+    """Whether nothing is said: no letter and no digit."""
+    return not any(character.isalnum() for character in answer)
+
+
+def count_samples(new: Sequence[str], champion: Sequence[str]) -> Samples:
+    """Empty answers and mean lengths of both models' answers to the same prompts."""
+    if len(new) != len(champion):
+        raise ValueError(f"{len(new)} answers of one model, {len(champion)} of the other")
+    return Samples(
+        prompts=len(new),
+        new_empty=sum(map(is_empty, new)),
+        champion_empty=sum(map(is_empty, champion)),
+        new_length=mean_length(new),
+        champion_length=mean_length(champion),
+    )
+
+
+def mean_length(answers: Sequence[str]) -> float:
+    """Mean characters an answer, stripped; 0 where there is none."""
+    return sum(len(answer.strip()) for answer in answers) / len(answers) if answers else 0.0
+
+
+def mean_divergence(
+    config: TrainingConfig, new: Any, champion: Any, tokenizer: Any, prompts: Sequence[Any], answers: Sequence[str]
+) -> float | None:
+    """Mean KL(new || champion), nats a response, on the new policy's answers; None where there is none."""
+    if not prompts:
+        return None
+    responses = [[{"role": "assistant", "content": answer}] for answer in answers]
     values = divergences(new, champion, tokenizer, prompts, responses, config.evaluation_batch_size)
     return sum(values) / len(values)
 

@@ -153,6 +153,7 @@ def check_campaign(raw: RawCampaign) -> None:
     check_characters(training.base_model + training.sampler_url + training.sampler_model, "training")
     _want(gate.min_holdout_pairs >= 0 and gate.max_kl >= 0, "gate", "numbers from 0")
     _want(0 <= gate.max_accuracy_drop <= 1 and 0 <= gate.max_over_refusal <= 1, "gate", "shares from 0 to 1")
+    _want(0 <= gate.max_empty <= 1, "gate.max_empty", "a share from 0 to 1")
 
 
 def _check_rule(rule: Rule, field: str) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.coordinator.gate import decide, decide_report
-from services.report import EvaluationReport, Holdout, OverRefusal
+from services.report import EvaluationReport, Holdout, OverRefusal, Samples
 from streams.events import Gate
 
 GATE = Gate()
@@ -49,7 +49,25 @@ def test_a_better_model_is_promoted_with_a_sentence_for_every_question() -> None
         " above -0.05: pass",
         "over-refusal 0.06 against 0.05, difference +0.01 [-0.05, +0.07], 100 safe prompts; at most +0.10: pass",
         "KL to the reference model 3.00 nats a response; at most 20: pass",
+        "empty answers, none were sampled: not measured",
     )
+
+
+def test_a_model_that_says_nothing_is_rejected_however_well_it_ranks() -> None:
+    collapsed = Samples(prompts=8, new_empty=8, champion_empty=0, new_length=1.0, champion_length=170.0)
+    (reason,) = failed(with_(samples=collapsed))
+    assert "empty answers 1.00 against 0.00, difference +1.00 [" in reason
+    assert "mean length 1 against 170 characters" in reason
+    assert not failed(with_(samples=collapsed), Gate(max_empty=1.0))
+
+
+def test_one_empty_answer_or_short_ones_are_no_collapse() -> None:
+    assert not failed(with_(samples=Samples(prompts=8, new_empty=1, new_length=20.0, champion_length=170.0)))
+
+
+def test_more_empty_answers_than_prompts_contradict() -> None:
+    (reason,) = failed(with_(samples=Samples(prompts=8, new_empty=9)))
+    assert "contradicts itself" in reason
 
 
 def test_too_few_pairs_are_no_comparison() -> None:
@@ -93,7 +111,7 @@ def test_what_was_not_measured_is_said_and_decides_nothing() -> None:
     report = with_(kl=None, over_refusal=OverRefusal())
     decision = decide(report, GATE)
     assert decision.decision == "promoted"
-    assert sum(reason.endswith(": not measured") for reason in decision.reasons) == 2
+    assert sum(reason.endswith(": not measured") for reason in decision.reasons) == 3
 
 
 def test_a_slice_that_is_surely_worse_is_rejected_and_named() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.report import Holdout
+from services.report import Holdout, Samples
 from services.trainer.calibration import calibration_error, spearman
 from services.trainer.config import load_config
 from services.trainer.dataset import Pair
-from services.trainer.evaluation import by_slice, compare, count_refusals, decided, evaluate
+from services.trainer.evaluation import by_slice, compare, count_refusals, count_samples, decided, evaluate
 from services.trainer.refusals import Prompt, is_refusal, read_prompts
 from services.trainer.tiny import make_tiny
 from streams.errors import TrainingError
@@ -21,6 +21,12 @@ def test_counts_are_paired() -> None:
     counts = compare([True, True, False, False], [True, False, True, False])
 
     assert counts == Holdout(pairs=4, new_correct=2, champion_correct=2, only_new_correct=1, only_champion_correct=1)
+
+
+def test_an_answer_without_letter_or_digit_is_empty() -> None:
+    samples = count_samples([" ...\n", "", "7"], ["Été", "ab", "c"])
+
+    assert samples == Samples(prompts=3, new_empty=2, champion_empty=0, new_length=4 / 3, champion_length=2.0)
 
 
 def test_slices_count_the_same_pairs(holdout: list[Pair]) -> None:
@@ -44,6 +50,8 @@ def test_a_model_against_itself_is_a_draw_without_divergence(tiny: str, holdout:
     assert report.holdout.only_new_correct == report.holdout.only_champion_correct == 0
     assert report.kl == pytest.approx(0.0, abs=1e-6)
     assert report.reward_model is None
+    assert report.samples.prompts > 0
+    assert report.samples.new_length == report.samples.champion_length  # the same model and seed
     assert (report.train_pairs, report.skipped_pairs) == (7, 2)
     assert report.over_refusal.safe_prompts == 0  # no file was configured
 
@@ -65,6 +73,7 @@ def test_no_held_out_pair_measures_nothing_and_says_so(tiny: str) -> None:
 
     assert report.holdout == Holdout()
     assert report.kl is None
+    assert report.samples == Samples()
 
 
 def test_refusals_are_counted_by_label_and_model() -> None:
