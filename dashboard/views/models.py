@@ -164,7 +164,18 @@ def examined(report: Json) -> None:
             ("Trained on", f"{trained_on}; {wording.count(skipped)} skipped"),
             ("KL", "not measured" if kl is None else f"{kl:.2f} nats a response to the reference model"),
             ("Reward model", rewarded(report.get("reward_model"))),
+            ("Answers", answered(report.get("samples"))),
         ]
+    )
+
+
+def answered(found: Json | None) -> str:
+    """What the sampled answers look like, as a line."""
+    if not found or not found.get("prompts"):
+        return "none sampled"
+    return (
+        f"{found.get('new_empty') or 0} of {found['prompts']} empty, {found.get('new_length') or 0:.0f} characters on "
+        f"average; the champion's {found.get('champion_empty') or 0} and {found.get('champion_length') or 0:.0f}"
     )
 
 

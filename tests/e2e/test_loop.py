@@ -49,7 +49,7 @@ def test_one_output_becomes_a_promoted_model_whose_output_comes_back_in(
     judgments = [judge_next(service, annotator["key"], "short") for _ in range(2)]
     until(lambda: call(service, "GET", "/v1/live")["preferences"] == 2)
     batch = call(service, "POST", "/v1/batches", {"campaign": "loop"})["batch"]
-    rows = {row["split"]: row for row in until(lambda: dataset(service, batch))}
+    rows = {row["split"]: row for row in dataset(service, batch)}
     assert {split: row["prompt"][0]["content"] for split, row in rows.items()} == {
         "train": trained_on,
         "holdout": held_out,
@@ -146,11 +146,9 @@ def call(service: SpawnedService, method: str, path: str, body: Any = None, key:
     return response.json() if response.content else {}
 
 
-def dataset(service: SpawnedService, batch: str) -> list[dict[str, Any]] | None:
-    """The batch's rows; None while the view does not show the batch yet."""
+def dataset(service: SpawnedService, batch: str) -> list[dict[str, Any]]:
+    """The batch's rows, there as soon as the batch is cut."""
     response = service.http.get(f"/v1/datasets/{batch}")
-    if response.status_code == 404:
-        return None
     assert response.is_success, response.text
     return [json.loads(line) for line in response.text.splitlines()]
 

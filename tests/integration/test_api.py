@@ -346,7 +346,6 @@ def test_from_judgments_to_a_dataset(world: World) -> None:
     assert preference["verdict"] == "a"
     batch = world("engineer", "POST", "/v1/batches", {"campaign": "default"})
     assert batch.status_code == 201, batch.text
-    world.service.engine.drain()
     lines = world("engineer", "GET", f"/v1/datasets/{batch.json()['batch']}").text.splitlines()
     (pair,) = [json.loads(line) for line in lines]
     assert pair["chosen"] == [{"role": "assistant", "content": "A lock."}]
