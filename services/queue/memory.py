@@ -19,6 +19,11 @@ from streams.errors import ConflictError, GoneError, InputError
 MOST_LEASES = 3  # open at once, an annotator
 
 
+def wanted(lease: Grant, campaign: str | None, exclude: Collection[str]) -> bool:
+    """Whether an open lease is an answer to a request for a task."""
+    return lease.facts.task not in exclude and campaign in (None, lease.facts.campaign)
+
+
 class MemoryQueue(QueueBooks):
     """See port.AssignmentQueue. Every public method is safe from any thread."""
 
@@ -29,11 +34,9 @@ class MemoryQueue(QueueBooks):
         with self._lock:
             self._check_may_work(worker.annotator)
             leases = self.open_leases(worker.annotator, now)
-            if len(leases) >= MOST_LEASES:
-                return next((lease for lease in leases if lease.facts.task not in exclude), None)
-            found = self._find(worker, campaign, exclude)
-            if found is None:
-                return None
+            found = self._find(worker, campaign, exclude) if len(leases) < MOST_LEASES else None
+            if found is None:  # what they hold already, in another browser perhaps, comes again
+                return next((lease for lease in leases if wanted(lease, campaign, exclude)), None)
             entry, role = found
             hold = Hold(
                 annotator=worker.annotator,

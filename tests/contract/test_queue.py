@@ -136,6 +136,15 @@ def test_three_open_leases_then_the_oldest_again(desk: Desk) -> None:
     assert name_of(desk.next("ada", exclude=("t0", "t1"))) == "t2"
 
 
+def test_the_last_task_comes_again_to_who_holds_it_and_does_not_say_so(desk: Desk) -> None:
+    desk.commit(task("t"))
+    assert name_of(desk.next("ada")) == "t"
+    again = desk.next("ada")
+    assert again is not None
+    assert (name_of(again), again.renewed) == ("t", True)
+    assert desk.next("ada", exclude=("t",)) is None
+
+
 def test_recorded_tasks_are_never_granted(desk: Desk) -> None:
     desk.commit(task("t", mode="recorded"))
     assert desk.next("ada") is None
