@@ -12,7 +12,9 @@ from rich.table import Table
 
 from services.commands.remote import LOCAL, Remote, Server
 from streams.errors import InputError
+from streams.events import Campaign, Event
 
+WRITTEN = set(Campaign.__struct_fields__) - set(Event.__struct_fields__)
 app = typer.Typer(help="List, show and write campaigns. Writing needs a lead's key.", no_args_is_help=True)
 
 
@@ -28,8 +30,10 @@ def list_campaigns(server: Server = LOCAL) -> None:
 @app.command("show")
 def show(name: Annotated[str, typer.Argument(help="The campaign.")], server: Server = LOCAL) -> None:
     """Print a campaign as YAML; edit it and give it to `prefloop campaigns apply`."""
-    definition = Remote(server).get(f"/v1/campaigns/{name}")
-    typer.echo(yaml.safe_dump(definition, sort_keys=False, allow_unicode=True), nl=False)
+    typer.echo(
+        yaml.safe_dump(definable(Remote(server).get(f"/v1/campaigns/{name}")), sort_keys=False, allow_unicode=True),
+        nl=False,
+    )
 
 
 @app.command("apply")
@@ -42,6 +46,11 @@ def apply(
     name = definition.pop("name")
     answer = Remote(server).put(f"/v1/campaigns/{name}", definition)
     Console().print(f"campaign {name} is at version {answer['version']}", highlight=False)
+
+
+def definable(shown: dict[str, Any]) -> dict[str, Any]:
+    """What of a campaign, as the API shows it, a person writes; its version too, which `apply` leaves out."""
+    return {name: value for name, value in shown.items() if name in WRITTEN}
 
 
 def read_definition(file: Path) -> dict[str, Any]:

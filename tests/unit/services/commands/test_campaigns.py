@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.commands.campaigns import read_definition
+from services.commands.campaigns import definable, read_definition
 from streams.errors import InputError
 
 
@@ -30,3 +30,8 @@ def test_a_file_that_is_no_campaign_is_refused_with_its_name(tmp_path: Path, tex
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         read_definition(tmp_path / "none.yaml")
+
+
+def test_what_the_api_adds_is_not_shown_for_writing() -> None:
+    shown = {"name": "support", "version": 3, "gold_rate": 0.2, "actor": "key:k", "created_at": 1}
+    assert definable(shown) == {"name": "support", "version": 3, "gold_rate": 0.2}
