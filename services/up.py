@@ -84,6 +84,7 @@ def serve(settings: Settings, console: Console, *, dashboard: bool = True, train
                 port=settings.port,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # nobody asks for the client's address
                 timeout_graceful_shutdown=5,
             )
         if service.engine.failure:

@@ -20,7 +20,7 @@ from services.api.errors import http_answer
 from services.api.middleware import Observed
 from services.api.openapi import document
 from services.api.routes import ENDPOINTS
-from services.api.routing import register
+from services.api.routing import App, register
 from services.bootstrap import Service
 from services.queue.rebuild import restore
 from streams.engines.port import Record
@@ -34,10 +34,10 @@ TICK_SECONDS = 1.0
 _log = structlog.get_logger("api")
 
 
-def create_app(service: Service) -> FastAPI:
+def create_app(service: Service) -> App:
     """The app over that service; it answers at once and grants tasks when it knows all that the log says."""
     context = Context(service)
-    app = FastAPI(title="prefloop", version=VERSION, lifespan=_lifespan(context), docs_url=None, redoc_url=None)
+    app = App(title="prefloop", version=VERSION, lifespan=_lifespan(context), docs_url=None, redoc_url=None)
     app.state.context = context
     for endpoint in ENDPOINTS:
         register(app, context, endpoint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from services.api.books import CampaignBook, RunBook
 from services.api.errors import BodyError, TooLargeError
 from services.api.live import LiveCounts
 from services.api.metrics import Metrics, Sources
+from services.api.replies import Replies
 from services.bootstrap import Service
 from services.queue.memory import MemoryQueue
 from services.queue.rebuild import ViewArchive
@@ -36,6 +36,7 @@ class Context:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.clock = service.clock
+        self._replies = Replies()
         self.queue = MemoryQueue(ViewArchive(service.database, service.engine.lag))
         self.campaigns = CampaignBook()
         self.runs = RunBook()
@@ -60,7 +61,7 @@ class Context:
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Runs `work` in the writer's transaction; returns when it is durable."""
-        return await asyncio.wrap_future(self.service.log.submit(work))
+        return await self._replies.wait(self.service.log.submit(work))
 
     async def query(self, read: Callable[[Connection], T]) -> T:
         """Reads the views in a thread, so that no request waits for SQL."""
