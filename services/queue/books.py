@@ -8,12 +8,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol
 
+from services.queue import decisions
 from services.queue.entries import LEASED, Entry, Hold, entry_of
 from services.queue.lanes import Bucket
 from streams import events as e
-from streams.admission import judgment_id
 from streams.engines.port import Record
-from streams.errors import ForbiddenError, NotFoundError, UnavailableError
 
 CLOSED_KEPT = 10_000  # tasks that are done and still known here; older ones are read from the views
 
@@ -53,9 +52,9 @@ class QueueBooks:
             e.Task: self._on_task,
             e.TaskUpdate: self._on_task_update,
             e.Standing: self._on_standing,
-            e.Assignment: self._on_assignment,
+            e.Assignment: self._on_hold,
             e.Judgment: self._on_judgment,
-            e.Retraction: self._on_retraction,
+            e.Retraction: self._on_hold,
         }
 
     # ------------------------------------------------------------ what the log says
@@ -110,49 +109,37 @@ class QueueBooks:
             self._hold_entry(entry_of(event, offset))
 
     def _on_task_update(self, event: e.TaskUpdate, _: int) -> None:
-        entry = self._entries.get(event.task) or self._closed.get(event.task)
+        entry = self._known(event.task)
         if entry is None:
             if event.status == "closed":
                 self._reopened.pop(event.task, None)
             else:
                 self._reopened[event.task] = event
             return
-        self._set_status(entry, event.status)
-        entry.wanted = event.slots_wanted
+        before = entry.status
+        decisions.apply(entry, event)
+        self._count(entry, before)
         self._place(entry)
 
     def _on_standing(self, event: e.Standing, _: int) -> None:
         if event.enforced:
             self._standings[event.annotator] = event.standing, event.reason
 
-    def _on_assignment(self, event: e.Assignment, _: int) -> None:
-        entry = self._entries.get(event.task) or self._closed.get(event.task)
-        if entry is None:
-            return
-        hold = entry.holds.get(event.annotator)
-        if hold is None and event.kind == "granted":
-            self._begin(entry, _hold_of(event))
-        elif hold is not None and event.kind != "granted" and hold.state in LEASED and hold.state != "judging":
-            self._end(entry, hold, event.kind)
-
-    def _on_judgment(self, event: e.Judgment, _: int) -> None:
+    def _on_judgment(self, event: e.Judgment, offset: int) -> None:
         if event.revision == 1 and not event.late and event.mode == "live":
             self._bought[event.campaign] += 1
-        entry = self._entries.get(event.task) or self._closed.get(event.task)
-        hold = entry.holds.get(event.annotator) if entry else None
-        if entry is None or hold is None or event.revision <= hold.revision:
-            return
-        hold.revision, hold.late, hold.withdrawn = event.revision, event.late, False
-        self._end(entry, hold, "judged")
+        self._on_hold(event, offset)
 
-    def _on_retraction(self, event: e.Retraction, _: int) -> None:
-        entry = self._entries.get(event.task) or self._closed.get(event.task)
-        hold = entry.holds.get(event.annotator) if entry else None
-        if entry is None or hold is None:
+    def _on_hold(self, event: e.Assignment | e.Judgment | e.Retraction, _: int) -> None:
+        entry = self._known(event.task)
+        if entry is None:
             return
-        if event.judgment == judgment_id(event.task, event.annotator, hold.revision):  # a former revision is no matter
-            hold.withdrawn = event.withdrawn
-            self._place(entry)
+        known = event.annotator in entry.holds
+        if decisions.apply(entry, event):
+            if known:
+                self._changed(entry, event.annotator)
+            else:
+                self._begun(entry, entry.holds[event.annotator])
 
     # ------------------------------------------------------------ keeping the books
 
@@ -160,25 +147,14 @@ class QueueBooks:
         return self._campaigns.get(name) or e.Campaign(name=name, version=1)
 
     def _check_may_work(self, annotator: str) -> None:
-        if not self.ready:
-            raise UnavailableError("the queue is being rebuilt from the log: try again in a moment", retry_after=1)
         standing, reason = self._standings.get(annotator, ("active", ""))
-        if standing == "suspended":
-            because = f"; the reason given: {reason}" if reason else ""
-            raise ForbiddenError(
-                f"you are suspended from judging for now{because}", mend="talk to your lead, who can reinstate you"
-            )
+        decisions.check_may_work(ready=self.ready, standing=standing, reason=reason)
+
+    def _known(self, task: str) -> Entry | None:
+        return self._entries.get(task) or self._closed.get(task)
 
     def _hold(self, task: str, annotator: str) -> tuple[Entry, Hold]:
-        entry = self._entries.get(task) or self._closed.get(task) or self._from_archive(task)
-        if entry is None:
-            raise NotFoundError(f"there is no task {task!r}", field="task", mend="send the id of a task you were given")
-        hold = entry.holds.get(annotator)
-        if hold is None:
-            raise ForbiddenError(
-                "this task was not given to you", field="task", mend="ask for your next task: POST /v1/tasks/next"
-            )
-        return entry, hold
+        return decisions.hold_of(self._known(task) or self._from_archive(task), task, annotator)
 
     def _from_archive(self, task: str) -> Entry | None:
         entry = self._archive.load(task)
@@ -205,35 +181,37 @@ class QueueBooks:
                 self._track(task, hold)
         self._place(entry)
 
-    def _set_status(self, entry: Entry, status: e.TaskStatus) -> None:
-        if entry.is_gold or entry.status == status:
+    def _count(self, entry: Entry, before: e.TaskStatus) -> None:
+        """Follows a change of status."""
+        if entry.status == before:
             return
         task, campaign = entry.facts.task, entry.facts.campaign
-        self._statuses[campaign, entry.status] -= 1
-        self._statuses[campaign, status] += 1
-        if status == "closed":
+        self._statuses[campaign, before] -= 1
+        self._statuses[campaign, entry.status] += 1
+        if entry.status == "closed":
             self._closed[task] = self._entries.pop(task)
-        elif entry.status == "closed":
+        elif before == "closed":
             self._entries[task] = self._closed.pop(task)
-        entry.status = status
 
-    def _begin(self, entry: Entry, hold: Hold) -> None:
-        entry.holds[hold.annotator] = hold
+    def _begun(self, entry: Entry, hold: Hold) -> None:
         self._given[hold.annotator] += 1
         self._track(entry.facts.task, hold)
         self._place(entry)
 
+    def _changed(self, entry: Entry, annotator: str) -> None:
+        if entry.holds[annotator].state not in LEASED:
+            self._ended(entry, annotator)
+        self._place(entry)
+
+    def _ended(self, entry: Entry, annotator: str) -> None:
+        leases = self._leases.get(annotator, {})
+        leases.pop(entry.facts.task, None)
+        if not leases:
+            self._leases.pop(annotator, None)
+
     def _track(self, task: str, hold: Hold) -> None:
         self._leases.setdefault(hold.annotator, {})[task] = hold
         heapq.heappush(self._expiries, (hold.lease_until, task, hold.annotator))
-
-    def _end(self, entry: Entry, hold: Hold, state: Any) -> None:
-        hold.state = state
-        leases = self._leases.get(hold.annotator, {})
-        leases.pop(entry.facts.task, None)
-        if not leases:
-            self._leases.pop(hold.annotator, None)
-        self._place(entry)
 
     def _place(self, entry: Entry) -> None:
         """Offers the entry where it belongs now."""
@@ -259,13 +237,3 @@ class QueueBooks:
         while len(self._closed) > CLOSED_KEPT:
             _, entry = self._closed.popitem(last=False)
             self._statuses[entry.facts.campaign, "closed"] -= 1
-
-
-def _hold_of(event: e.Assignment) -> Hold:
-    return Hold(
-        annotator=event.annotator,
-        slot=event.slot,
-        role=event.role,
-        swapped=event.swapped,
-        lease_until=event.lease_until,
-    )

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Collection
 
 from services.queue.entries import Entry
+from services.queue.order import Kind
 
 COMPACTED_FROM = 64  # withdrawn offers that are not worth tidying up
 
@@ -115,8 +116,14 @@ class Bucket:
             return self.fresh
         return self._begun.setdefault(entry.priority, Lane())
 
-    def begun(self, annotator: str, exclude: Collection[str]) -> Entry | None:
-        """Of the tasks that others began, the most urgent."""
+    def first(self, kind: Kind, annotator: str, exclude: Collection[str]) -> Entry | None:
+        """See order.Offers."""
+        if kind == "begun":
+            return self._first_begun(annotator, exclude)
+        lane: Lane = getattr(self, kind)
+        return lane.first(annotator, exclude)
+
+    def _first_begun(self, annotator: str, exclude: Collection[str]) -> Entry | None:
         for priority in sorted(self._begun, reverse=True):
             entry = self._begun[priority].first(annotator, exclude)
             if entry is not None:

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from services.queue.decisions import assignment_of
 from services.queue.entries import Entry
-from services.queue.memory import MemoryQueue, assignment_of
+from services.queue.memory import MemoryQueue
 from services.queue.port import AssignmentQueue, Grant, Worker
 from streams import events as e
 from streams.admission import judgment_id

@@ -14,7 +14,7 @@ from services.api.auth import Caller
 from services.api.context import Call, Context, json_answer
 from services.api.render import render_markdown
 from services.api.routing import Endpoint
-from services.queue.memory import assignment_of
+from services.queue.decisions import assignment_of
 from services.queue.port import Grant, Worker
 from services.store import models as m
 from streams.engines.port import Transaction

@@ -1,0 +1,71 @@
+"""Which task an annotator gets next: one decision over what is offered, the same in every adapter of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from services.queue.entries import Entry
+from services.queue.port import Grant, Worker
+from streams.events import Role, digest
+
+Kind = Literal["escalated", "begun", "fresh", "gold"]
+
+
+class Offers(Protocol):
+    """What one campaign offers to those who have one set of skills."""
+
+    campaign: str
+
+    def first(self, kind: Kind, annotator: str, exclude: Collection[str]) -> Entry | None:
+        """The first offer of that kind that the annotator never had."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the decision needs to know besides."""
+
+    is_spent: Callable[[str], bool]  # whether the campaign has bought all that its budget allows
+    gold_rate: Callable[[str], float]  # of the campaign
+    given: int  # tasks that the annotator was given so far
+
+
+def choose(
+    worker: Worker, offers: Sequence[Offers], exclude: Collection[str], terms: Terms
+) -> tuple[Entry, Role] | None:
+    """Tasks already begun first (so that they close), then by priority, then by age; None where nothing is left."""
+    name = worker.annotator
+    if worker.adjudicates:
+        for offer in offers:
+            if (escalated := offer.first("escalated", name, exclude)) is not None:
+                return escalated, "adjudicator"
+    offers = [offer for offer in offers if not terms.is_spent(offer.campaign)]
+    entry = _most_urgent([offer.first("begun", name, exclude) for offer in offers])
+    if entry is None:
+        entry = _most_urgent([offer.first("fresh", name, exclude) for offer in offers])
+    if entry is None:
+        return None
+    return _gold_instead(name, offers, entry.facts.campaign, exclude, terms) or entry, "annotator"
+
+
+def wanted(lease: Grant, campaign: str | None, exclude: Collection[str]) -> bool:
+    """Whether an open lease is an answer to a request for a task."""
+    return lease.facts.task not in exclude and campaign in (None, lease.facts.campaign)
+
+
+def _gold_instead(
+    annotator: str, offers: Sequence[Offers], campaign: str, exclude: Collection[str], terms: Terms
+) -> Entry | None:
+    """Hidden gold in place of a task, at the campaign's rate, as a hash decides that nobody can foresee."""
+    drawn = int(digest("gold", annotator, str(terms.given))[:8], 16) / 2**32
+    if drawn >= terms.gold_rate(campaign):
+        return None
+    lanes = [offer for offer in offers if offer.campaign == campaign]
+    return next((found for lane in lanes if (found := lane.first("gold", annotator, exclude))), None)
+
+
+def _most_urgent(entries: Sequence[Entry | None]) -> Entry | None:
+    found = [entry for entry in entries if entry is not None]
+    return min(found, key=lambda entry: (-entry.priority, entry.order), default=None)
