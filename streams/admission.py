@@ -117,19 +117,7 @@ def admit_output(raw: RawOutput, campaign: Campaign, now: int, actor: str, outpu
         gold=raw.gold,
         content_hash=_content_hash(raw, campaign.name, prompt_digest, responses),
     )
-    words = Text(
-        id=output,
-        campaign=campaign.name,
-        campaign_version=campaign.version,
-        occurred_at=occurred_at,
-        ingested_at=now,
-        actor=actor,
-        correlation=output,
-        owner=output,
-        prompt=prompt,
-        responses=tuple(contents),
-    )
-    return event, words
+    return event, _words(event, output, prompt=prompt, responses=tuple(contents))
 
 
 def matching_rule(rules: Sequence[Rule], tags: dict[str, str]) -> Rule | None:
@@ -377,7 +365,12 @@ def _answer_times(raw: RawJudgment, now: int) -> tuple[int, int]:
 
 
 def _words(
-    event: Judgment | Signal, owner: str, *, responses: tuple[tuple[Part, ...], ...] = (), reason: str = ""
+    event: Output | Judgment | Signal,
+    owner: str,
+    *,
+    prompt: tuple[Message, ...] = (),
+    responses: tuple[tuple[Part, ...], ...] = (),
+    reason: str = "",
 ) -> Text:
     return Text(
         id=owner,
@@ -388,6 +381,7 @@ def _words(
         actor=event.actor,
         correlation=event.correlation,
         owner=owner,
+        prompt=prompt,
         responses=responses,
         reason=reason,
     )

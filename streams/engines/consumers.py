@@ -13,7 +13,6 @@ from sqlalchemy.exc import OperationalError as SqlOperationalError
 from streams.engines.port import Record, View
 from streams.engines.sqlite_log import SqliteLog, SqliteTransaction
 from streams.engines.stamp import stamp
-from streams.errors import DecodeError
 from streams.events import DeadLetter, Event, digest
 from streams.topology import Stage
 
@@ -50,7 +49,7 @@ class Consumer:
         start = self._next[topic]
         if start >= self._log.ends[topic]:
             return False
-        records, place = transaction.records(topic, start, most, self._bury_undecodable)
+        records, place = transaction.records(topic, start, most, self.bury)
         self._apply(transaction, records)
         self._next[topic] = place
         self._moved[topic] = None
@@ -66,9 +65,6 @@ class Consumer:
 
     def _apply(self, transaction: SqliteTransaction, records: Sequence[Record]) -> None:
         raise NotImplementedError
-
-    def _bury_undecodable(self, transaction: SqliteTransaction, topic: str, offset: int, error: DecodeError) -> None:
-        self.bury(transaction, topic, offset, error)
 
     def bury(self, transaction: SqliteTransaction, topic: str, offset: int, error: Exception) -> None:
         """A dead letter with the bytes, their place and the reason."""
