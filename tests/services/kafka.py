@@ -1,0 +1,163 @@
+"""The real Apache Kafka for tests: one KRaft node on this machine's Java; its jars come from Maven Central, once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.engines.kafka_connection import KafkaConnection
+
+JARS = Path(os.environ.get("PREFLOOP_KAFKA_JARS", Path.home() / ".cache/prefloop/kafka-4.1.1"))
+READY_WITHIN = 60.0  # seconds; 2 s on an idle machine, 5 s after a kill
+CLUSTER_ID = "5vBmTMUaQhW3iLDFJ7e0oA"
+
+
+class Broker:
+    """One Kafka node in a folder of its own, on free ports; it can be stopped, killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._running: subprocess.Popen[bytes] | None = None
+        self.port, controller = _free_port(), _free_port()
+        self._configuration = folder / "server.properties"
+        self._configuration.write_text(_properties(folder / "log", self.port, controller))
+        self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._configuration)).wait()
+
+    @property
+    def servers(self) -> str:
+        """As clients want it."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Starts the node; returns when it answers."""
+        self._running = self._java("kafka.Kafka", str(self._configuration))
+        deadline = time.monotonic() + READY_WITHIN
+        while not self._answers():
+            if self._running.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Kafka did not start: {self._log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """Ends it in good order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it with -9."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._running is not None:
+            self._running.send_signal(how)
+            self._running.wait(timeout=60)
+            self._running = None
+
+    def _answers(self) -> bool:
+        from kafka.admin import KafkaAdminClient  # not at import: every test run loads this file
+        from kafka.errors import KafkaError
+
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=0.2):
+                pass
+            with KafkaAdminClient(bootstrap_servers=self.servers, bootstrap_timeout_ms=2_000) as admin:
+                return bool(admin.describe_cluster()["brokers"])
+        except (OSError, KafkaError):
+            return False
+
+    def _java(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
+        options = ["-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                ["java", *options, "-cp", f"{JARS}/*", main, *arguments], stdout=log, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "kafka.log"
+
+
+def _properties(folder: Path, port: int, controller: int) -> str:
+    return f"""
+node.id=1
+process.roles=broker,controller
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={folder}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=2
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=1000
+num.network.threads=2
+num.io.threads=4
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def absent() -> str:
+    """Why Kafka cannot be started here; "" where it can. Fetches the jars the first time."""
+    if shutil.which("java") is None:
+        return "Kafka needs Java 17 or newer, which is not installed"
+    if any(JARS.glob("kafka_2.13-*.jar")):
+        return ""
+    if shutil.which("mvn") is None:
+        return f"no Kafka jars in {JARS} (PREFLOOP_KAFKA_JARS) and no Maven to fetch them"
+    return _fetch()
+
+
+def _fetch() -> str:
+    JARS.mkdir(parents=True, exist_ok=True)
+    with (JARS / "lock").open("w") as lock:  # two test runs fetch them once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if any(JARS.glob("kafka_2.13-*.jar")):
+            return ""
+        pom = JARS / "pom.xml"
+        shutil.copy(Path(__file__).with_name("kafka-jars.xml"), pom)
+        command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        return f"Maven could not fetch Kafka: {done.stdout[-500:]}" if done.returncode else ""
+
+
+def require_kafka() -> None:
+    """Skips the test where Kafka cannot be started; fails it where continuous integration wants every service."""
+    if reason := absent():
+        if os.environ.get("PREFLOOP_CI_REQUIRES_SERVICES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One broker for the whole run; who needs to kill it starts a Broker of their own."""
+    require_kafka()
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def kafka(kafka_broker: Broker) -> KafkaConnection:
+    """A connection whose prefix no other test has: topics of its own on the shared broker."""
+    return KafkaConnection(servers=kafka_broker.servers, prefix=f"test-{uuid.uuid4().hex[:8]}.")
