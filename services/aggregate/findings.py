@@ -34,6 +34,7 @@ from streams.events import (
 from streams.quality import agreement, reliability
 from streams.quality.calibration import calibration_error
 from streams.quality.consensus import Posterior, verdict
+from streams.quality.intervals import Estimate
 from streams.quality.refinement import Labelled, refine
 from streams.stages import assessments, preferences
 
@@ -76,11 +77,8 @@ class Findings:
     outcomes: list[Outcome]
     workers: list[Worker]
     judgments: int
-    alpha: float | None
-    alpha_interval: tuple[float, float] | None
-    percent: float | None
-    fleiss: float | None
-    cohen: tuple[float, int] | None  # mean over pairs of annotators, and how many pairs
+    agreed: agreement.Agreed
+    cohen: tuple[Estimate, int] | None  # mean over pairs of annotators, and how many pairs
     score: Score | None = None
 
 
@@ -162,11 +160,8 @@ def find(judgments: Sequence[tuple[Labelled, Row]], gold: Mapping[str, Choice] |
         outcomes=outcomes,
         workers=workers_of(list(newest.values()), outcomes, refined.annotators, loop.alerts),
         judgments=len(judgments),
-        alpha=agreement.krippendorff_alpha(rows),
-        alpha_interval=agreement.alpha_interval(rows, samples=200),
-        percent=agreement.percent(rows),
-        fleiss=agreement.fleiss_kappa(rows),
-        cohen=agreement.mean_cohen_kappa(rows),
+        agreed=agreement.agreed(rows),
+        cohen=agreement.mean_cohen(rows),
         score=score_of(outcomes, gold) if gold is not None else None,
     )
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.aggregate.findings import Findings, Outcome, Worker
+from streams.quality.intervals import Estimate
 
 SHOWN = 20  # annotators in the table unless all are asked for
 
@@ -55,12 +56,13 @@ def show(found: Findings, console: Console, everyone: bool) -> None:
 def agreement_table(found: Findings) -> Table:
     """Agreement beyond chance, and accuracy where gold was given."""
     table = Table("agreement", "", box=SIMPLE_HEAD)
-    low, high = found.alpha_interval or (None, None)
-    table.add_row("Krippendorff's alpha (nominal)", f"{number(found.alpha)}  [{number(low)}, {number(high)}]")
-    table.add_row("Fleiss' kappa", number(found.fleiss))
+    told = found.agreed
     cohen, pairs = found.cohen or (None, 0)
-    table.add_row("Cohen's kappa, mean over pairs", f"{number(cohen)}  ({pairs:,} pairs who share 10 items)")
-    table.add_row("same answer", "-" if found.percent is None else f"{found.percent:.1%}")
+    table.add_row("Krippendorff's alpha (nominal)", estimate(told.alpha))
+    table.add_row("Krippendorff's alpha (ordinal: a, tie, b)", estimate(told.alpha_ordinal))
+    table.add_row("Fleiss' kappa", estimate(told.fleiss))
+    table.add_row("Cohen's kappa, mean over pairs", f"{estimate(cohen)}  ({pairs:,} pairs who share 10 items)")
+    table.add_row("same answer", estimate(told.percent))
     if found.score:
         missing = f", {found.score.missing:,} without a judgment" if found.score.missing else ""
         table.add_row("accuracy against gold", f"{found.score.accuracy:.1%} of {found.score.items:,} items{missing}")
@@ -89,6 +91,6 @@ def workers_table(workers: Iterable[Worker]) -> Table:
     return table
 
 
-def number(value: float | None) -> str:
-    """Three digits, or a dash where nothing can be said."""
-    return "-" if value is None else f"{value:.3f}"
+def estimate(found: Estimate | None) -> str:
+    """Three digits and the 95 % interval, or a dash where nothing can be said."""
+    return "-" if found is None else f"{found.value:.3f}  [{found.low:.3f}, {found.high:.3f}]"

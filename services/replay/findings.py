@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Integer, Table, cast, func, select
 from services.replay.feed import Tally, annotator_id, chunks, task_of_item
 from services.replay.recordings import BadLine, Item
 from services.store import models as m
-from streams.quality.agreement import ORDER, alpha_of
+from streams.quality.agreement import agreed_of, kinds_counted
 
 SHOWN = 5  # annotators at each end of the table
 LABELS = ("a", "b", "tie")
@@ -64,7 +64,9 @@ class Findings(msgspec.Struct, kw_only=True):
     equal_items: int  # whose two responses are the same: no task
     preferences: int  # tasks with a verdict
     annotators: int
-    alpha: float | None  # Krippendorff's, nominal over a, b, tie
+    alpha: float | None  # Krippendorff's, nominal over a, b, tie; with its 95 % interval
+    alpha_low: float | None
+    alpha_high: float | None
     percent_agreement: float | None  # of pairs of judgments on the same task, in [0, 1]
     tie_share: float | None  # of the judgments
     consensus: Consensus
@@ -93,6 +95,7 @@ def findings(
 ) -> Findings:
     """Everything that the views say of the campaign. `seconds` is what the command took."""
     kinds = kinds_of_tasks(sql, campaign)
+    alpha = agreed_of(kinds_counted(kinds)).alpha
     tasks = _count(sql, m.tasks, campaign)
     people = _annotators(sql, campaign)
     return Findings(
@@ -103,7 +106,9 @@ def findings(
         equal_items=_count(sql, m.outputs, campaign) - tasks,
         preferences=_decided(sql, campaign),
         annotators=len(people),
-        alpha=alpha_of([Counter(dict(kind)) for kind in kinds], "nominal", ORDER, list(kinds.values())),
+        alpha=alpha.value if alpha else None,
+        alpha_low=alpha.low if alpha else None,
+        alpha_high=alpha.high if alpha else None,
         percent_agreement=percent_of(kinds),
         tie_share=tie_share_of(kinds),
         consensus=consensus,

@@ -40,7 +40,7 @@ def _lines(found: Findings) -> list[tuple[str, str]]:
         ("tasks", f"{found.tasks:,} ({found.equal_items:,} items with equal responses made none)"),
         ("preferences reached", f"{found.preferences:,}"),
         ("annotators", f"{found.annotators:,}"),
-        ("Krippendorff's alpha", _number(found.alpha)),
+        ("Krippendorff's alpha", _alpha(found)),
         ("agreement of pairs", _percent(found.percent_agreement)),
         ("ties", _percent(found.tie_share)),
         ("same as the items' consensus", _percent(consensus.share) + compared),
@@ -73,5 +73,7 @@ def _percent(share: float | None) -> str:
     return "not known" if share is None else f"{share:.1%}"
 
 
-def _number(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.3f}"
+def _alpha(found: Findings) -> str:
+    if found.alpha is None:
+        return "not known"
+    return f"{found.alpha:.3f} (95 %: {found.alpha_low:.3f} to {found.alpha_high:.3f})"

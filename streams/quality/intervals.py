@@ -1,10 +1,43 @@
-"""Intervals of a proportion."""
+"""Intervals: of a proportion, and of anything by its resamples."""
 
 from __future__ import annotations
 
 from math import sqrt
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from streams.events import Struct
+
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0.0 or self.high < 0.0
+
+
+def normal(value: float, error: float) -> Estimate:
+    """From a standard error."""
+    return Estimate(value=value, low=value - Z95 * error, high=value + Z95 * error)
+
+
+def percentiles(value: float, resampled: ArrayLike) -> Estimate | None:
+    """The middle 95 % of the resamples in which it could be computed; None where it never could, or has no value."""
+    found = np.asarray(resampled, dtype=float)
+    found = found[np.isfinite(found)]
+    if not len(found) or not np.isfinite(value):
+        return None
+    low, high = np.percentile(found, (2.5, 97.5))
+    return Estimate(value=float(value), low=float(low), high=float(high))
 
 
 def wilson(rate: float, n: float, z: float = Z95) -> tuple[float, float]:

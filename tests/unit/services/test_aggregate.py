@@ -64,7 +64,8 @@ def test_every_format_says_the_same(tmp_path: Path, name: str) -> None:
     assert findings.score.accuracy >= 0.95
     assert findings.score.items == 40
     assert min(findings.workers, key=lambda worker: worker.known.accuracy).annotator == "g"
-    assert 0 < (findings.alpha or 0) < 1
+    assert findings.agreed.alpha is not None
+    assert 0 < findings.agreed.alpha.value < 1
 
 
 def test_the_consensus_is_written_as_csv_and_json_lines(tmp_path: Path) -> None:

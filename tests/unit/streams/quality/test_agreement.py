@@ -57,14 +57,45 @@ def test_alpha_of_the_textbook() -> None:
     assert agreement.krippendorff_alpha(rows) == pytest.approx(0.095, abs=5e-4)
 
 
-def test_alpha_interval_holds_the_value_and_is_repeatable() -> None:
+def test_intervals_hold_the_value_and_are_repeatable() -> None:
     rows = crowd(items=80, annotators=4, accuracy=0.6)
-    interval = agreement.alpha_interval(rows)
-    assert interval is not None
-    alpha = agreement.krippendorff_alpha(rows)
-    assert alpha is not None
-    assert interval[0] < alpha < interval[1]
-    assert interval == agreement.alpha_interval(rows)
+    found = agreement.agreed(rows)
+    assert found == agreement.agreed(rows)
+    assert found.items == 80
+    for estimate in (found.alpha, found.alpha_ordinal, found.fleiss, found.percent):
+        assert estimate is not None
+        assert estimate.low < estimate.value < estimate.high
+    assert found.alpha is not None
+    assert found.alpha.value == agreement.krippendorff_alpha(rows)
+    assert found.percent is not None
+    assert found.percent.value == agreement.percent(rows)
+
+
+def test_the_resamples_are_those_of_a_plain_bootstrap() -> None:
+    """Mean and spread of the vectorised resamples against whole items drawn one by one, with the package's alpha."""
+    rows = crowd(items=60, annotators=3, accuracy=0.6, seed=5)
+    kinds = agreement.kinds_of(agreement.units(rows))
+    fast = agreement.alphas(kinds, kinds.resampled(2_000))
+    draw, items = random.Random(1), sorted({row[0] for row in rows})
+    by_item = {item: [row for row in rows if row[0] == item] for item in items}
+    slow = []
+    for _ in range(150):
+        drawn = draw.choices(items, k=len(items))
+        again = [(f"{n}", who, label) for n, item in enumerate(drawn) for _, who, label in by_item[item]]
+        slow.append(oracle_alpha(again, "nominal"))
+    assert np.mean(fast) == pytest.approx(np.mean(slow), abs=0.03)
+    assert np.std(fast) == pytest.approx(np.std(slow), rel=0.25)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    truth = agreement.krippendorff_alpha(crowd(items=20_000, annotators=3, accuracy=0.6, seed=99))
+    assert truth is not None
+    held = 0
+    for seed in range(100):
+        found = agreement.agreed(crowd(items=100, annotators=3, accuracy=0.6, seed=seed), samples=200).alpha
+        assert found is not None
+        held += found.low <= truth <= found.high
+    assert 88 <= held <= 100
 
 
 def test_cohen_equals_sklearn() -> None:
@@ -72,7 +103,19 @@ def test_cohen_equals_sklearn() -> None:
     mine = [label for _, annotator, label in rows if annotator == "w0"]
     theirs = [label for _, annotator, label in rows if annotator == "w1"]
     assert agreement.cohen_kappa(rows, "w0", "w1") == pytest.approx(cohen_kappa_score(mine, theirs))
-    assert agreement.mean_cohen_kappa(rows) == (agreement.cohen_kappa(rows, "w0", "w1"), 1)
+    found = agreement.mean_cohen(rows)
+    assert found is not None
+    assert (found[0].value, found[1]) == (agreement.cohen_kappa(rows, "w0", "w1"), 1)
+    assert found[0].low < found[0].value < found[0].high
+
+
+def test_mean_cohen_is_the_mean_over_pairs() -> None:
+    rows = crowd(items=40, annotators=4, accuracy=0.7, seed=8)
+    pairs = [(f"w{x}", f"w{y}") for x in range(4) for y in range(x)]
+    found = agreement.mean_cohen(rows, samples=20)
+    assert found is not None
+    assert found[1] == 6
+    assert found[0].value == pytest.approx(np.mean([agreement.cohen_kappa(rows, *pair) for pair in pairs]))
 
 
 def test_fleiss_of_the_paper() -> None:
@@ -100,8 +143,8 @@ def test_the_later_label_of_an_annotator_counts() -> None:
 @pytest.mark.parametrize("rows", [[], [("i", "w", "a")], [("i", "w", "a"), ("j", "x", "b")]])
 def test_nothing_can_be_said_without_overlap(rows: Rows) -> None:
     assert agreement.krippendorff_alpha(rows) is None
-    assert agreement.alpha_interval(rows) is None
     assert agreement.percent(rows) is None
     assert agreement.fleiss_kappa(rows) is None
-    assert agreement.mean_cohen_kappa(rows) is None
+    assert agreement.mean_cohen(rows) is None
+    assert agreement.agreed(rows).alpha is None
     assert agreement.cohen_kappa(rows, "w", "x") is None
