@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from streams.errors import SettingsError
+
+CLUSTER = ("kafka", "database_url", "redis_url")  # all of them make a cluster, none one machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +22,22 @@ class Settings:
     port: int = 8080  # HTTP API and annotator page
     dashboard_port: int = 8501
     public_url: str = ""  # how annotators reach the page, for their personal links; "" is http://host:port
-    admin_key: str = ""  # the first admin key; "" makes a random one and prints it once
+    admin_key: str = field(default="", repr=False)  # the first admin key; "" makes a random one and prints it once
     threads: int = 2  # of torch, in the trainer
     log_level: str = "info"
+
+    # A cluster; on one machine all of these stay empty.
+    kafka: str = ""  # brokers: host:port, more of them with commas
+    database_url: str = field(default="", repr=False)  # postgresql+psycopg://user:password@host/database
+    redis_url: str = field(default="", repr=False)  # redis://[:password@]host:port/0
+    kafka_prefix: str = "prefloop."  # before the name of every topic and group
+    kafka_partitions: int = 8  # of each topic; chosen once
+    kafka_replication: int = 1  # copies of each partition: 3 from three brokers on
+    kafka_protocol: str = "PLAINTEXT"  # or SSL, SASL_PLAINTEXT, SASL_SSL
+    kafka_mechanism: str = ""  # of SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
+    kafka_username: str = ""
+    kafka_password: str = field(default="", repr=False)
+    kafka_ca_file: str = ""  # PEM file of the authority that signed the brokers' certificates
 
     @property
     def url(self) -> str:
@@ -34,6 +49,11 @@ class Settings:
     def artifacts(self) -> Path:
         """Datasets, runs and models."""
         return self.data / "artifacts"
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether log, views and queue live in Kafka, PostgreSQL and Redis."""
+        return bool(self.kafka)
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:
@@ -50,6 +70,12 @@ def read_settings(environment: Mapping[str, str] | None = None, **options: Any) 
     return _checked(Settings(**values))
 
 
+def require_cluster(settings: Settings) -> None:
+    """Raises SettingsError where these are the settings of one machine."""
+    if not settings.is_cluster:
+        raise SettingsError(f"this command works on a cluster: set {', '.join(map(_variable, CLUSTER))}")
+
+
 def _parse(variable: str, value: str, kind: type) -> Any:
     if kind is int:
         if not value.isdigit():
@@ -60,9 +86,30 @@ def _parse(variable: str, value: str, kind: type) -> Any:
 
 def _checked(settings: Settings) -> Settings:
     for name in ("port", "dashboard_port"):
-        if not 0 < getattr(settings, name) < 65_536:
-            raise SettingsError(f"PREFLOOP_{name.upper()} is {getattr(settings, name)}: 1 to 65535 is allowed")
+        _check_range(settings, name, 65_535)
+    for name, most in (("kafka_partitions", 1_024), ("kafka_replication", 9)):
+        _check_range(settings, name, most)
     levels = ("debug", "info", "warning", "error")
     if settings.log_level not in levels:
         raise SettingsError(f"PREFLOOP_LOG_LEVEL is {settings.log_level!r}: one of {', '.join(levels)} is allowed")
+    _check_cluster(settings)
     return settings
+
+
+def _check_range(settings: Settings, name: str, most: int) -> None:
+    if not 0 < (value := getattr(settings, name)) <= most:
+        raise SettingsError(f"{_variable(name)} is {value}: 1 to {most} is allowed")
+
+
+def _check_cluster(settings: Settings) -> None:
+    missing = [_variable(name) for name in CLUSTER if not getattr(settings, name)]
+    if 0 < len(missing) < len(CLUSTER):
+        raise SettingsError(f"a cluster needs {' and '.join(missing)} too: set all three, or none for one machine")
+    if settings.database_url and not settings.database_url.startswith("postgresql+psycopg://"):
+        raise SettingsError(f"{_variable('database_url')} must begin with postgresql+psycopg://")
+    if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingsError(f"{_variable('redis_url')} must begin with redis://, rediss:// or unix://")
+
+
+def _variable(name: str) -> str:
+    return f"PREFLOOP_{name.upper()}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from services.store import models as m
+from services.store.database import snapshot as snapshot  # its readers gather with it
 from services.store.projection import Views
 from streams.engines.port import Record
 from streams.events import Campaign
@@ -25,17 +25,6 @@ class LogReader(Protocol):
     def end(self, topic: str) -> int:
         """The offset after the last record of the topic."""
         ...
-
-
-@contextmanager
-def snapshot(database: Engine) -> Iterator[Connection]:
-    """A connection whose reads all see the views at one moment; SQLAlchemy leaves that to us in autocommit."""
-    with database.connect() as sql:
-        sql.exec_driver_sql("BEGIN")
-        try:
-            yield sql
-        finally:
-            sql.exec_driver_sql("ROLLBACK")
 
 
 def places(sql: Connection) -> dict[str, int]:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 from services.queue.entries import Entry, Hold
 from services.queue.memory import MemoryQueue
 from services.store import models as m
+from services.store.database import snapshot
 from streams.admission import TaskFacts
 from streams.events import Campaign
 
@@ -39,8 +40,7 @@ class ViewArchive:
 
 def restore(queue: MemoryQueue, database: sqlalchemy.Engine) -> None:
     """Fills the queue. The views must have reached the end of the log as it was when the queue began to listen."""
-    with database.connect() as sql:
-        sql.exec_driver_sql("BEGIN")  # one snapshot for all that follows
+    with snapshot(database) as sql:
         queue.restore(
             entries_of(sql, OPEN),
             campaigns=_campaigns(sql),

@@ -1,12 +1,27 @@
 """The SQL tables, in SQLAlchemy Core, the same for SQLite and PostgreSQL.
 
 `VIEWS` are folded from the log by services/store/projection.py: drop them, fold again, and they come back
-equal. `FACTS` (admission index, keys, annotators' names) live in SQL alone. Times are ms since 1970 UTC.
+equal. `FACTS` (keys, annotators' names) live in SQL alone, like the admission index, which the log of one machine
+keeps beside itself and a cluster in cluster_tables.py. Times are ms since 1970 UTC.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    column,
+    table,
+    text,
+)
 
 metadata = MetaData()
 
@@ -35,7 +50,7 @@ campaigns = Table(
     "campaigns",
     metadata,
     _id("name"),
-    Column("version", Integer, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
     _text("mode"),
     Column("definition", JSON, nullable=False),  # the Campaign event
     _text("actor"),
@@ -67,7 +82,7 @@ signals = Table(
     _text("output"),
     _text("campaign"),
     _text("kind"),
-    Column("position", Integer, nullable=True),
+    Column("position", BigInteger, nullable=True),
     _real("value"),
     _number("occurred_at"),
 )
@@ -77,17 +92,21 @@ tasks = Table(
     metadata,
     _id("task"),
     _text("campaign"),
-    Column("campaign_version", Integer, nullable=False, default=1),
+    Column("campaign_version", BigInteger, nullable=False, default=1),
     _text("prompt_digest"),
     _number("prompt_length"),
     Column("a", JSON, nullable=False),  # a Candidate
     Column("b", JSON, nullable=False),
     Column("tags", JSON, nullable=False),
     Column("skills", JSON, nullable=False),
-    Column("priority", Integer, nullable=False, default=0),
-    Column("overlap", Integer, nullable=False, default=0),
-    Column("slots_wanted", Integer, nullable=False, default=0),
-    Column("counted", Integer, nullable=False, default=0),  # judgments counted so far
+    Column("priority", BigInteger, nullable=False, default=0),
+    Column("overlap", BigInteger, nullable=False, default=0),
+    Column("slots_wanted", BigInteger, nullable=False, default=0),
+    Column("counted", BigInteger, nullable=False, default=0),  # judgments counted so far
+    Column("target_posterior", Float, nullable=False, default=0.9),
+    Column("min_judgments", BigInteger, nullable=False, default=1),
+    Column("overlap_cap", BigInteger, nullable=False, default=7),
+    _flag("zero_tolerance"),
     _text("mode", "live"),
     _text("status", "open"),  # open, escalated, closed
     _flag("vetoed"),
@@ -105,7 +124,7 @@ assignments = Table(
     _id("task"),
     _id("annotator"),
     _text("kind"),  # granted, skipped, expired, judged
-    Column("slot", Integer, nullable=False, default=0),
+    Column("slot", BigInteger, nullable=False, default=0),
     _text("role", "annotator"),
     _flag("swapped"),
     _number("lease_until"),
@@ -121,10 +140,10 @@ judgments = Table(
     _text("task"),
     _text("annotator"),
     _text("campaign"),
-    Column("revision", Integer, nullable=False, default=1),
+    Column("revision", BigInteger, nullable=False, default=1),
     _text("choice"),
     _flag("swapped"),
-    Column("strength", Integer, nullable=True),
+    Column("strength", BigInteger, nullable=True),
     Column("marks", JSON, nullable=False),
     Column("flags", JSON, nullable=False),
     _text("role", "annotator"),
@@ -141,12 +160,14 @@ judgments = Table(
     Column("assessed", Boolean, nullable=False, default=False),
     _real("weight"),
     _real("accuracy"),
+    Column("reliability", JSON, nullable=True),  # what was known of the annotator, whole
     Column("checks", JSON, nullable=True),
     # filled by the agreement
     _real("agreement"),  # leave-one-out probability of the choice
     Index("judgments_by_task", "task"),
     Index("judgments_by_annotator", "annotator", "answered_at"),
     Index("judgments_by_offset", "log_offset"),
+    Index("judgments_withdrawn", "task", sqlite_where=text("withdrawn"), postgresql_where=text("withdrawn")),
 )
 
 standings = Table(  # the newest standing and reliability of each annotator
@@ -164,7 +185,7 @@ standings = Table(  # the newest standing and reliability of each annotator
     _real("accuracy_high"),
     _real("side_bias"),
     _real("tie_rate"),
-    Column("judgments", Integer, nullable=False, default=0),
+    Column("judgments", BigInteger, nullable=False, default=0),
     _real("evidence"),
     _number("last_judgment_at"),
 )
@@ -205,7 +226,7 @@ preferences = Table(  # the newest revision of each task's preference
     metadata,
     _id("task"),
     _text("campaign"),
-    Column("revision", Integer, nullable=False, default=1),
+    Column("revision", BigInteger, nullable=False, default=1),
     Column("verdict", String, nullable=True),
     _real("p_a"),
     _real("p_b"),
@@ -227,8 +248,8 @@ batches = Table(
     metadata,
     _id("batch"),
     _text("campaign"),
-    Column("size", Integer, nullable=False, default=0),
-    Column("holdout_size", Integer, nullable=False, default=0),
+    Column("size", BigInteger, nullable=False, default=0),
+    Column("holdout_size", BigInteger, nullable=False, default=0),
     Column("definition", JSON, nullable=False),  # the Batch event
     _text("reason"),
     _number("at"),
@@ -239,7 +260,7 @@ batch_members = Table(
     metadata,
     _id("batch"),
     _id("task"),
-    Column("revision", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     _flag("holdout"),
     Index("batch_members_by_task", "task"),
 )
@@ -256,8 +277,8 @@ runs = Table(
     _text("parent"),
     Column("config", JSON, nullable=False),
     _text("stage"),
-    Column("step", Integer, nullable=False, default=0),
-    Column("steps", Integer, nullable=False, default=0),
+    Column("step", BigInteger, nullable=False, default=0),
+    Column("steps", BigInteger, nullable=False, default=0),
     Column("metrics", JSON, nullable=False),
     _text("error"),
     _number("requested_at"),
@@ -269,7 +290,7 @@ run_metrics = Table(  # the curves
     metadata,
     _id("run"),
     _id("stage"),
-    Column("step", Integer, primary_key=True),
+    Column("step", BigInteger, primary_key=True),
     Column("metrics", JSON, nullable=False),
     _number("at"),
 )
@@ -338,14 +359,7 @@ VIEWS = (
 
 # ---------------------------------------------------------------- facts that live in SQL alone
 
-admissions = Table(
-    "admissions",
-    metadata,
-    _id("kind"),
-    _id("identity"),
-    Column("content_hash", String, nullable=False),
-    sqlite_with_rowid=False,
-)
+admissions = table("admissions", column("kind"), column("identity"), column("content_hash"))  # the log makes it
 
 keys = Table(
     "keys",
@@ -368,4 +382,4 @@ annotators = Table(
     _number("created_at"),
 )
 
-FACTS = (admissions, keys, annotators)
+FACTS = (keys, annotators)

@@ -59,7 +59,7 @@ class Views:
 
 def _campaign(x: e.Campaign, _: int) -> list[Upsert]:
     own = {"mode": x.mode, "definition": x, "actor": x.actor, "created_at": x.ingested_at}
-    return [Upsert(table=m.campaigns, key={"name": x.name, "version": x.version}, own=own)]
+    return [Upsert(table=m.campaigns, key={"name": x.name, "version": x.version}, own={}, first=own)]
 
 
 def _output(x: e.Output, offset: int) -> list[Upsert]:
@@ -77,7 +77,7 @@ def _output(x: e.Output, offset: int) -> list[Upsert]:
         "ingested_at": x.ingested_at,
         "log_offset": offset,
     }
-    return [Upsert(table=m.outputs, key={"output": x.output}, own=own)]
+    return [Upsert(table=m.outputs, key={"output": x.output}, own={}, first=own)]
 
 
 def _signal(x: e.Signal, _: int) -> list[Upsert]:
@@ -89,7 +89,7 @@ def _signal(x: e.Signal, _: int) -> list[Upsert]:
         "value": x.value,
         "occurred_at": x.occurred_at,
     }
-    return [Upsert(table=m.signals, key={"signal": x.signal}, own=own)]
+    return [Upsert(table=m.signals, key={"signal": x.signal}, own={}, first=own)]
 
 
 def _task(x: e.Task, offset: int) -> list[Upsert]:
@@ -104,6 +104,10 @@ def _task(x: e.Task, offset: int) -> list[Upsert]:
         "skills": x.skills,
         "priority": x.priority,
         "overlap": x.overlap,
+        "target_posterior": x.target_posterior,
+        "min_judgments": x.min_judgments,
+        "overlap_cap": x.overlap_cap,
+        "zero_tolerance": x.zero_tolerance,
         "mode": x.mode,
         "holdout": x.holdout,
         "gold": x.gold,
@@ -112,7 +116,9 @@ def _task(x: e.Task, offset: int) -> list[Upsert]:
         "log_offset": offset,
     }
     # Until the stage says otherwise a task is open and wants its overlap.
-    return [Upsert(table=m.tasks, key={"task": x.task}, own=own, first={"slots_wanted": x.overlap})]
+    return [
+        Upsert(table=m.tasks, key={"task": x.task}, own=own, first={"slots_wanted": x.overlap}, earliest="log_offset")
+    ]
 
 
 NO_TASK: Row = {"a": None, "b": None, "tags": {}, "skills": ()}
@@ -158,12 +164,18 @@ def _judgment(x: e.Judgment, offset: int) -> list[Upsert]:
         "ingested_at": x.ingested_at,
         "log_offset": offset,
     }
-    return [Upsert(table=m.judgments, key={"judgment": x.judgment}, own=own)]
+    return [Upsert(table=m.judgments, key={"judgment": x.judgment}, own=own, earliest="log_offset")]
 
 
 def _assessment(x: e.Assessment, _: int) -> list[Upsert]:
     known = x.reliability
-    judged = {"assessed": True, "weight": x.weight, "accuracy": known.accuracy, "checks": x.checks}
+    judged = {
+        "assessed": True,
+        "weight": x.weight,
+        "accuracy": known.accuracy,
+        "reliability": known,
+        "checks": x.checks,
+    }
     reliability = {
         "accuracy": known.accuracy,
         "accuracy_low": known.accuracy_low,
@@ -199,14 +211,14 @@ def _alert(x: e.Alert, offset: int) -> list[Upsert]:
         "at": x.ingested_at,
         "log_offset": offset,
     }
-    return [Upsert(table=m.alerts, key={"alert": x.alert}, own=own)]
+    return [Upsert(table=m.alerts, key={"alert": x.alert}, own={}, first=own)]
 
 
 def _standing(x: e.Standing, _: int) -> list[Upsert]:
     said = {"standing": x.standing, "since": x.since, "by": x.by, "reason": x.reason}
     now = {**said, "standing_weight": x.weight, "event": x.id}
     history = {**said, "annotator": x.annotator, "alert": x.alert, "enforced": x.enforced, "at": x.ingested_at}
-    upserts = [Upsert(table=m.standing_history, key={"event": x.id}, own=history)]
+    upserts = [Upsert(table=m.standing_history, key={"event": x.id}, own={}, first=history)]
     if x.enforced:
         upserts.append(Upsert(table=m.standings, key={"annotator": x.annotator}, own=now))
     return upserts
@@ -249,12 +261,13 @@ def _batch(x: e.Batch, _: int) -> list[Upsert]:
         Upsert(
             table=m.batch_members,
             key={"batch": x.batch, "task": task},
-            own={"revision": revision, "holdout": holdout},
+            own={},
+            first={"revision": revision, "holdout": holdout},
         )
         for holdout, group in ((False, x.members), (True, x.holdout))
         for task, revision in group
     ]
-    return [Upsert(table=m.batches, key={"batch": x.batch}, own=own), *members]
+    return [Upsert(table=m.batches, key={"batch": x.batch}, own={}, first=own), *members]
 
 
 def _run_update(x: e.RunUpdate, _: int) -> list[Upsert]:
@@ -273,6 +286,8 @@ def _run_update(x: e.RunUpdate, _: int) -> list[Upsert]:
         "requested_at": x.ingested_at,
         "metrics": {},
     }
+    if x.status == "requested":  # a run's first event: a second copy of it must not take the run back
+        return [Upsert(table=m.runs, key={"run": x.run}, own={}, first={**asked, **now})]
     if x.status != "progress":
         return [Upsert(table=m.runs, key={"run": x.run}, own=now, first=asked)]
     here: Row = {"stage": x.stage, "step": x.step, "steps": x.steps, "metrics": x.metrics}
@@ -313,7 +328,7 @@ def _promotion(x: e.Promotion, _: int) -> list[Upsert]:
         "by": x.by,
         "at": x.ingested_at,
     }
-    upserts = [Upsert(table=m.promotions, key={"event": x.id}, own=own)]
+    upserts = [Upsert(table=m.promotions, key={"event": x.id}, own={}, first=own)]
     statuses = {x.model: STATUS[x.decision]}
     if x.decision != "rejected" and x.previous:
         statuses[x.previous] = "retired"

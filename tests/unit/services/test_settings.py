@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.settings import Settings, read_settings
+from services.settings import Settings, read_settings, require_cluster
 from streams.errors import SettingsError
 
 
@@ -27,3 +27,43 @@ def test_a_bad_value_is_named_with_its_key_and_what_is_allowed(variable: str, va
 
 def test_a_service_that_listens_everywhere_is_reached_here() -> None:
     assert Settings(host="0.0.0.0", port=9000).url == "http://127.0.0.1:9000"
+
+
+CLUSTER = {
+    "PREFLOOP_KAFKA": "k:9092",
+    "PREFLOOP_DATABASE_URL": "postgresql+psycopg://p:hidden@db/prefloop",
+    "PREFLOOP_REDIS_URL": "redis://:hidden@r:6379/0",
+}
+
+
+def test_all_three_make_a_cluster_and_none_one_machine() -> None:
+    assert read_settings(CLUSTER).is_cluster
+    assert not read_settings({}).is_cluster
+    require_cluster(read_settings(CLUSTER))
+    with pytest.raises(SettingsError, match="PREFLOOP_KAFKA, PREFLOOP_DATABASE_URL, PREFLOOP_REDIS_URL"):
+        require_cluster(read_settings({}))
+
+
+@pytest.mark.parametrize("missing", sorted(CLUSTER))
+def test_half_a_cluster_is_told_what_is_missing(missing: str) -> None:
+    with pytest.raises(SettingsError, match=missing):
+        read_settings({name: value for name, value in CLUSTER.items() if name != missing})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PREFLOOP_DATABASE_URL", "postgres://db/prefloop"),
+        ("PREFLOOP_REDIS_URL", "http://r"),
+        ("PREFLOOP_KAFKA_PARTITIONS", "0"),
+        ("PREFLOOP_KAFKA_REPLICATION", "10"),
+    ],
+)
+def test_a_bad_value_of_a_cluster_is_named(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        read_settings({**CLUSTER, variable: value})
+
+
+def test_no_secret_is_shown() -> None:
+    settings = read_settings({**CLUSTER, "PREFLOOP_KAFKA_PASSWORD": "hidden", "PREFLOOP_ADMIN_KEY": "hidden"})
+    assert "hidden" not in repr(settings)
