@@ -1,0 +1,244 @@
+"""A live campaign in memory: the service's own admission, assignment queue and steps, without log, disk or HTTP.
+
+Any crowd can drive it, made up or recorded. Times are milliseconds since 1970 and must not go backwards.
+
+    campaign = InMemoryCampaign(Campaign(name="trial", version=1, targets=Targets(posterior=0.95)))
+    campaign.add_pair("pair-1", prompt="What is a mutex?", a="A lock.", b="A kind of bread.")
+    while (grant := campaign.next_task("ada", now)) is not None:
+        campaign.judge(grant, "a", now + 20_000)             # canonical sides; grant.swapped: b stood on the left
+        now += 20_000
+    campaign.closed()                                        # {"pair-1": Closed(verdict="a", posterior=(…), …)}
+    campaign.suspended()                                     # {annotator: the Standing, with its reason}
+    campaign.alerts                                          # every alarm so far, the oldest first
+
+The same calls in the same order give the same campaign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.queue.decisions import assignment_of
+from services.queue.entries import Entry
+from services.queue.memory import MemoryQueue
+from services.queue.port import Grant, Worker
+from streams.admission import RawJudgment, RawOutput, Shown, Side, admit_output, stamp_judgment
+from streams.engines.in_memory import InMemoryLoop
+from streams.engines.port import Record
+from streams.events import (
+    Alert,
+    Assessment,
+    Campaign,
+    Choice,
+    Event,
+    Flag,
+    Judgment,
+    Preference,
+    Reliability,
+    Standing,
+    TaskStatus,
+    TaskUpdate,
+)
+from streams.quality.consensus import Posterior
+from streams.topology import TOPOLOGY
+
+FOR_THE_QUEUE = frozenset(
+    ("campaigns", "tasks", "task_updates", "standings", "assignments", "judgments", "retractions")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closed:
+    """A pair that has its verdict."""
+
+    verdict: Choice
+    posterior: Posterior  # over a, b and tie
+    judgments: int  # that the verdict rests on
+    reached: str  # target, cap or adjudicated
+
+
+class InMemoryCampaign:
+    """See the module. `definition` is the campaign as put to the API; `listen` is told every event there is."""
+
+    def __init__(self, definition: Campaign | None = None, listen: Callable[[Event], object] | None = None) -> None:
+        self.definition = definition or Campaign(name="simulation", version=1)
+        self.alerts: list[Alert] = []
+        self.standings: dict[str, Standing] = {}  # the newest that is enforced, by annotator
+        self.reliability: dict[str, Reliability] = {}  # as of their last judgment, by annotator
+        self.judgments = 0  # taken, gold included
+        self.judgments_on_gold = 0
+        self.preferences: dict[str, Preference] = {}  # the newest, by task
+        self.statuses: dict[str, TaskStatus] = {}  # of tasks that were ever more than open
+        self._queue = MemoryQueue(_NoArchive())
+        self._queue.restore(iter(()), [], {}, {}, {})
+        self._topics = {t.event: t.name for t in TOPOLOGY.topics.values() if t.name in FOR_THE_QUEUE}
+        self._offsets = dict.fromkeys(FOR_THE_QUEUE, 0)
+        self._listen = listen
+        self._loop = InMemoryLoop(self._hear)
+        self.push(self.definition)
+
+    # ------------------------------------------------------------ driving it
+
+    def add_pair(
+        self,
+        pair: str,
+        *,
+        prompt: str = "",
+        a: str = "",
+        b: str = "",
+        tags: dict[str, str] | None = None,
+        gold: Choice | None = None,
+        at: int = 0,
+    ) -> None:
+        """Two responses to compare, under the rules of the campaign; `gold` where the answer is known.
+
+        Words that are left out are made up, 60 characters of prompt and 300 of each response. Raises InputError.
+        """
+        responses: list[Any] = [a or f"{pair} a ".ljust(300, "."), b or f"{pair} b ".ljust(300, ".")]
+        raw = RawOutput(
+            prompt=prompt or f"{pair} ".ljust(60, "."),
+            responses=responses,
+            id=pair,
+            campaign=self.definition.name,
+            tags=tags or {},
+            gold=gold,
+        )
+        output, _ = admit_output(raw, self.definition, at, "simulation")
+        self.push(output)
+
+    def next_task(
+        self, annotator: str, at: int, *, skills: frozenset[str] = frozenset(), adjudicates: bool = False
+    ) -> Grant | None:
+        """The task that this annotator gets now; None where there is none for them, or they are suspended.
+
+        `grant.facts.correlation` is the pair, `grant.swapped` says that b is shown on the left. A grant holds for the
+        campaign's `lease_seconds`. Who has open leases is given the oldest again once the queue has nothing new.
+        """
+        if self._queue.standing(annotator) == "suspended":
+            return None
+        for ended in self._queue.expire(at):
+            self.push(ended)
+        worker = Worker(annotator=annotator, skills=skills, adjudicates=adjudicates)
+        grant = self._queue.next(worker, at, None, ())
+        if grant is not None and not grant.renewed:
+            self.push(assignment_of(grant, at))
+            self._queue.settle_grant(grant, durable=True)
+        return grant
+
+    def judge(
+        self,
+        grant: Grant,
+        choice: Choice,
+        at: int,
+        *,
+        shown_at: int | None = None,
+        reason: str = "",
+        flags: Sequence[Flag] = (),
+        strength: int | None = None,
+    ) -> None:
+        """Takes the judgment, answered at `at`; everything that follows has happened when it returns.
+
+        Raises ForbiddenError where the annotator was suspended since the grant, InputError for what the API refuses.
+        """
+        claim = self._queue.claim(grant.facts.task, grant.annotator, grant.revision, at)
+        raw = RawJudgment(
+            task=grant.facts.task,
+            choice=side_of(choice, swapped=grant.swapped),
+            strength=strength,
+            flags=list(flags),
+            reason=reason,
+            shown_at=shown_at,
+            answered_at=at,
+            revision=grant.revision,
+        )
+        shown = Shown(annotator=grant.annotator, role=grant.role, swapped=grant.swapped, late=claim.late)
+        judgment, _ = stamp_judgment(raw, grant.facts, shown, self.definition, at, f"annotator:{grant.annotator}")
+        self._queue.settle_claim(claim, "new")
+        self.push(judgment)
+
+    def skip(self, grant: Grant, at: int, reason: str = "") -> None:
+        """Gives the task back to the others."""
+        skipped = self._queue.skip(grant.facts.task, grant.annotator, reason, at)
+        if skipped is not None:
+            self._queue.settle_skip(skipped, durable=True)
+            self.push(skipped)
+
+    def push(self, event: Event) -> None:
+        """Any other event of the log, such as a lead's Standing or a Retraction, with all that follows from it."""
+        self._loop.push(event)
+
+    # ------------------------------------------------------------ what came of it
+
+    def closed(self) -> dict[str, Closed]:
+        """Every pair that is done, in the order in which pairs got their first verdict. Gold is not among them."""
+        return {
+            preference.correlation: _closed(preference)
+            for task, preference in self.preferences.items()
+            if preference.verdict is not None and self.statuses.get(task) == "closed"
+        }
+
+    def suspended(self) -> dict[str, Standing]:
+        """Who may not judge now, with since when and why."""
+        return {name: standing for name, standing in self.standings.items() if standing.standing == "suspended"}
+
+    def escalated(self) -> int:
+        """Tasks that wait for an adjudicator."""
+        return sum(status == "escalated" for status in self.statuses.values())
+
+    def state(self, stage: str, key: str) -> Any:
+        """What a stage remembers of that key (an annotator, a task), or None."""
+        return self._loop.states[stage].get(key)
+
+    # ------------------------------------------------------------ listening
+
+    def _hear(self, event: Event) -> None:
+        if self._listen is not None:
+            self._listen(event)
+        topic = self._topics.get(type(event))
+        if topic is not None:
+            offset = self._offsets[topic]
+            self._offsets[topic] = offset + 1
+            self._queue.apply((Record(topic=topic, partition=0, offset=offset, key="", event=event),))
+        match event:
+            case Judgment():
+                self.judgments += 1
+                self.judgments_on_gold += event.gold is not None
+            case Assessment():
+                self.reliability[event.annotator] = event.reliability
+            case Preference():
+                self.preferences[event.task] = event
+            case TaskUpdate():
+                self.statuses[event.task] = event.status
+            case Alert():
+                self.alerts.append(event)
+            case Standing() if event.enforced:
+                self.standings[event.annotator] = event
+
+
+class _NoArchive:
+    """Nothing is ever dropped from this queue's memory but closed tasks, which nobody asks for again."""
+
+    def load(self, task: str) -> Entry | None:
+        return None
+
+    def is_current(self) -> bool:
+        return True
+
+
+def side_of(choice: Choice, *, swapped: bool) -> Side:
+    """The side of the screen on which that response stood."""
+    if choice == "tie":
+        return "tie"
+    return "left" if (choice == "a") != swapped else "right"
+
+
+def _closed(preference: Preference) -> Closed:
+    assert preference.verdict is not None
+    return Closed(
+        verdict=preference.verdict,
+        posterior=(preference.p_a, preference.p_b, preference.p_tie),
+        judgments=len(preference.judgments),
+        reached=preference.reached,
+    )

@@ -1,0 +1,149 @@
+"""A campaign in memory is the service without its log: same grants, same verdicts, same suspensions."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from services.bootstrap import open_service
+from services.settings import Settings
+from services.simulation.campaign import InMemoryCampaign
+from services.store import models as m
+from streams.engines.port import Transaction
+from streams.errors import ForbiddenError, InputError
+from streams.events import Campaign, Choice, Event, Judgment, Output, Rule, Standing, Targets
+
+NOW = 1_790_000_000_000
+MINUTE = 60_000
+
+
+def campaign(**changes: object) -> Campaign:
+    fields = {
+        "rules": (Rule(overlap=2),),
+        "targets": Targets(posterior=0.9, overlap_cap=5),
+        "gold_rate": 0.0,
+        **changes,
+    }
+    return Campaign(id="c", name="trial", version=1, **fields)  # type: ignore[arg-type]
+
+
+def work(trial: InMemoryCampaign, choices: dict[str, Choice], at: int = NOW) -> int:
+    """Everybody takes turns until nothing is left; the time then."""
+    eager = dict(choices)
+    while eager:
+        for name, choice in list(eager.items()):
+            at += MINUTE
+            grant = trial.next_task(name, at)
+            if grant is None:
+                del eager[name]
+            else:
+                trial.judge(grant, choice, at + MINUTE // 2, shown_at=at)
+    return at
+
+
+def append(event: Event, transaction: Transaction) -> int:
+    return transaction.append(event)
+
+
+def test_people_who_agree_close_every_pair() -> None:
+    trial = InMemoryCampaign(campaign())
+    for n in range(20):
+        trial.add_pair(f"pair-{n}")
+    work(trial, {"ada": "a", "bo": "a", "cy": "a"})
+    closed = trial.closed()
+    assert set(closed) == {f"pair-{n}" for n in range(20)}
+    assert {one.verdict for one in closed.values()} == {"a"}
+    assert all(one.posterior[0] >= 0.9 and one.reached == "target" for one in closed.values())
+    assert sum(one.judgments for one in closed.values()) == trial.judgments
+
+
+def test_a_pair_is_never_given_twice_to_one_person_nor_to_more_than_its_quota() -> None:
+    trial = InMemoryCampaign(campaign())
+    trial.add_pair("pair")
+    first, second = trial.next_task("ada", NOW), trial.next_task("bo", NOW)
+    assert first is not None
+    assert second is not None
+    assert {first.facts.correlation, second.facts.correlation} == {"pair"}
+    assert trial.next_task("cy", NOW) is None
+    trial.judge(first, "a", NOW + MINUTE)
+    assert trial.next_task("ada", NOW + MINUTE) is None
+
+
+def test_a_lease_that_ends_frees_its_slot_and_a_skip_does_too() -> None:
+    trial = InMemoryCampaign(campaign(rules=(Rule(overlap=1),), lease_seconds=60))
+    trial.add_pair("pair")
+    assert trial.next_task("ada", NOW) is not None
+    assert trial.next_task("bo", NOW + MINUTE // 2) is None
+    second = trial.next_task("bo", NOW + 2 * MINUTE)
+    assert second is not None
+    trial.skip(second, NOW + 2 * MINUTE)
+    assert trial.next_task("cy", NOW + 2 * MINUTE) is not None
+
+
+def test_who_is_always_wrong_on_gold_calls_an_alarm_and_is_suspended() -> None:
+    trial = InMemoryCampaign(campaign(gold_rate=1.0))
+    for n in range(60):
+        trial.add_pair(f"pair-{n}")
+        trial.add_pair(f"gold-{n}", gold="a")
+    work(trial, {"bad": "b"})
+    assert trial.suspended()["bad"].reason
+    assert "gold" in {alert.hypothesis for alert in trial.alerts}
+    assert trial.judgments_on_gold > 0
+    assert trial.next_task("bad", NOW + 10**9) is None
+    assert all(not pair.startswith("gold") for pair in trial.closed())
+
+
+def test_a_judgment_of_somebody_suspended_meanwhile_is_refused() -> None:
+    trial = InMemoryCampaign(campaign())
+    trial.add_pair("pair")
+    grant = trial.next_task("ada", NOW)
+    assert grant is not None
+    trial.push(Standing(id="s", annotator="ada", standing="suspended", weight=0.0, by="lead", reason="asked to stop"))
+    with pytest.raises(ForbiddenError, match="asked to stop"):
+        trial.judge(grant, "a", NOW + MINUTE)
+    assert trial.suspended()["ada"].by == "lead"
+
+
+def test_equal_responses_leave_nothing_to_judge_and_bad_words_are_refused() -> None:
+    trial = InMemoryCampaign(campaign())
+    trial.add_pair("pair", a="same", b="same")
+    assert trial.next_task("ada", NOW) is None
+    with pytest.raises(InputError):
+        trial.add_pair("pair-2", prompt="\x00")
+
+
+def test_the_service_says_the_same_of_the_same_judgments(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    trial = InMemoryCampaign(campaign(), heard.append)
+    for n in range(12):
+        trial.add_pair(f"pair-{n}")
+    work(trial, {"ada": "a", "bo": "b", "cy": "a", "di": "a", "eve": "tie"})
+    service = open_service(Settings(data=tmp_path))
+    try:
+        for event in heard:
+            if isinstance(event, Campaign | Output | Judgment):
+                service.log.submit(partial(append, event)).result()
+                service.engine.drain()
+        with service.database.connect() as sql:
+            rows = sql.execute(m.preferences.select()).mappings().all()
+    finally:
+        service.close()
+    table = {row["task"]: (row["verdict"], row["p_a"], row["p_b"], row["p_tie"], row["revision"]) for row in rows}
+    assert len(table) == 12
+    assert table == {
+        task: (one.verdict, one.p_a, one.p_b, one.p_tie, one.revision) for task, one in trial.preferences.items()
+    }
+
+
+def test_the_same_calls_give_the_same_campaign() -> None:
+    runs = []
+    for _ in range(2):
+        heard: list[Event] = []
+        trial = InMemoryCampaign(campaign(), heard.append)
+        for n in range(8):
+            trial.add_pair(f"pair-{n}")
+        work(trial, {"ada": "a", "bo": "b", "cy": "a"})
+        runs.append(heard)
+    assert runs[0] == runs[1]
