@@ -5,4 +5,4 @@ from hypothesis import settings
 settings.register_profile("prefloop", deadline=None, derandomize=True)
 settings.load_profile("prefloop")
 
-pytest_plugins = ["tests.services.kafka", "tests.services.postgres"]
+pytest_plugins = ["tests.services.kafka", "tests.services.postgres", "tests.services.redis"]

@@ -18,6 +18,7 @@ from streams.engines.port import Admission
 from streams.errors import ConflictError, ForbiddenError, GoneError, InputError, NotFoundError, UnavailableError
 
 MOST_LEASES = 3  # open at once, an annotator
+WRITTEN_WITHIN_MS = 300_000  # a claim or skip is settled by then, or never
 NEXT_TASK = "ask for your next task: POST /v1/tasks/next"
 
 # ---------------------------------------------------------------- who may
@@ -111,7 +112,7 @@ def _reserve(entry: Entry, hold: Hold, now: int) -> None:
         hold.late = not entry.is_free_for(hold)
         if not hold.late and hold.role == "annotator":
             hold.slot = entry.free_slot()
-    hold.state = "judging"
+    hold.state, hold.asked_at = "judging", now
 
 
 def settle_claim(hold: Hold, claim: Claim, admission: Admission | None) -> bool:
@@ -133,7 +134,7 @@ def skip(entry: Entry, hold: Hold, reason: str, now: int) -> e.Assignment | None
         raise ConflictError("you have judged this task", field="task", mend="send the next revision to change it")
     if hold.state != "granted":
         return None
-    hold.state = "skipping"
+    hold.state, hold.asked_at = "skipping", now
     return assignment(entry, hold, "skipped", now, f"annotator:{hold.annotator}", reason)
 
 
@@ -143,6 +144,21 @@ def settle_skip(hold: Hold, *, durable: bool) -> bool:
         return False
     hold.state = "skipped" if durable else "granted"
     return True
+
+
+def expire(entry: Entry, hold: Hold, now: int) -> e.Assignment | None:
+    """Ends the lease if it is over by now; None where there is nothing to tell.
+
+    A claim or skip that nobody settles is ended as well: its process was killed, and the log has nothing of it.
+    """
+    if hold.state == "granted" and hold.lease_until < now:
+        hold.state = "expired"
+    elif hold.state in ("judging", "skipping") and hold.asked_at + WRITTEN_WITHIN_MS < now:
+        hold.state = "judged" if hold.revision else "expired"
+        hold.late = hold.late and hold.revision > 0
+    else:
+        return None
+    return assignment(entry, hold, "expired", now, "queue", "") if hold.state == "expired" else None
 
 
 # ---------------------------------------------------------------- what the log says

@@ -30,6 +30,7 @@ class Hold:
     revision: int = 0  # newest judgment handed in
     late: bool = False  # that judgment is outside the consensus
     withdrawn: bool = False  # that judgment was retracted
+    asked_at: int = 0  # ms: when the claim or skip began that is not settled yet
 
     @property
     def takes_slot(self) -> bool:

@@ -123,10 +123,9 @@ class MemoryQueue(QueueBooks):
                 entry = self._known(task)
                 if entry is None:
                     self._leases.get(annotator, {}).pop(task, None)  # done and forgotten: nobody waits for the slot
-                elif hold is not None and hold.state == "granted" and hold.lease_until < now:
-                    hold.state = "expired"
+                elif hold is not None and (told := decisions.expire(entry, hold, now)) is not None:
                     self._changed(entry, annotator)
-                    ended.append(decisions.assignment(entry, hold, "expired", now, "queue", ""))
+                    ended.append(told)
             return ended
 
     # ------------------------------------------------------------ what else is asked

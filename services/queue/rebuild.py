@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import sqlalchemy
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from services.queue.entries import Entry, Hold
-from services.queue.memory import MemoryQueue
 from services.store import models as m
 from services.store.database import snapshot
 from streams.admission import TaskFacts
@@ -38,7 +37,22 @@ class ViewArchive:
         return self._lag().get("views", 0) == 0
 
 
-def restore(queue: MemoryQueue, database: sqlalchemy.Engine) -> None:
+class Restorable(Protocol):
+    """A queue that can be filled from the views."""
+
+    def restore(
+        self,
+        entries: Iterator[Entry],
+        campaigns: Collection[Campaign],
+        standings: dict[str, tuple[str, str]],
+        given: dict[str, int],
+        bought: dict[str, int],
+    ) -> None:
+        """Takes over what the views say; from then on it grants."""
+        ...
+
+
+def restore(queue: Restorable, database: sqlalchemy.Engine) -> None:
     """Fills the queue. The views must have reached the end of the log as it was when the queue began to listen."""
     with snapshot(database) as sql:
         queue.restore(

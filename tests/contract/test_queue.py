@@ -1,8 +1,7 @@
-"""What every assignment queue must keep, written against services/queue/port.py. Another adapter joins QUEUES."""
+"""What every assignment queue must keep, written against services/queue/port.py. Another adapter joins KINDS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,11 +13,14 @@ from services.queue.decisions import assignment_of
 from services.queue.entries import Entry
 from services.queue.memory import MemoryQueue
 from services.queue.port import AssignmentQueue, Grant, Worker
+from services.queue.redis_queue import RedisQueue
+from services.queue.redis_store import connect
 from streams import events as e
 from streams.admission import judgment_id
 from streams.engines.port import Record
 from streams.errors import ConflictError, ForbiddenError, GoneError, InputError, NotFoundError
 from streams.topology import TOPOLOGY
+from tests.services.redis import Redis
 
 NOW = 1_790_000_000_000
 LEASE = 600_000
@@ -38,7 +40,20 @@ def memory_queue() -> AssignmentQueue:
     return queue
 
 
-QUEUES: dict[str, Callable[[], AssignmentQueue]] = {"memory": memory_queue}
+def redis_queue(url: str) -> AssignmentQueue:
+    queue = RedisQueue(connect(url), EmptyArchive())
+    queue.restore(iter(()), campaigns=[], standings={}, given={}, bought={})
+    return queue
+
+
+KINDS = ("memory", "redis")
+
+
+def fresh_queue(kind: str, request: pytest.FixtureRequest) -> AssignmentQueue:
+    if kind == "memory":
+        return memory_queue()
+    server: Redis = request.getfixturevalue("redis_server")
+    return redis_queue(server.url)
 
 
 class Desk:
@@ -89,9 +104,9 @@ def judgment(grant: Grant, revision: int, *, late: bool = False) -> e.Judgment:
     )
 
 
-@pytest.fixture(params=list(QUEUES))
+@pytest.fixture(params=KINDS)
 def desk(request: pytest.FixtureRequest) -> Desk:
-    return Desk(QUEUES[request.param]())
+    return Desk(fresh_queue(request.param, request))
 
 
 def name_of(grant: Grant | None) -> str | None:
@@ -255,9 +270,11 @@ def test_a_budget_ends_what_is_bought(desk: Desk) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["next", "judge", "skip", "wait"])), max_size=80))
-@pytest.mark.parametrize("kind", list(QUEUES))
-def test_quotas_are_exact_whatever_people_do(kind: str, moves: list[tuple[int, str]]) -> None:
-    desk, now = Desk(QUEUES[kind]()), NOW
+@pytest.mark.parametrize("kind", KINDS)
+def test_quotas_are_exact_whatever_people_do(
+    kind: str, request: pytest.FixtureRequest, moves: list[tuple[int, str]]
+) -> None:
+    desk, now = Desk(fresh_queue(kind, request)), NOW
     desk.commit(*[task(f"t{i}", overlap=2) for i in range(3)])
     holds: dict[str, dict[str, Grant]] = {f"a{i}": {} for i in range(5)}
     had: set[tuple[str, str]] = set()
