@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from services.aggregate.command import aggregate_command
 from services.commands import campaigns, keys, models
+from services.commands.quarantine import quarantine
 from services.demo.command import demo_command
 from services.replay.command import replay_command
 from services.settings import read_settings
@@ -34,6 +35,7 @@ app.command("export")(models.export)
 app.command("train")(models.train)
 app.command("promote")(models.promote)
 app.command("rollback")(models.rollback)
+app.command("quarantine")(quarantine)
 app.add_typer(keys.app, name="keys")
 app.add_typer(campaigns.app, name="campaigns")
 

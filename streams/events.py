@@ -21,6 +21,9 @@ Role = Literal["annotator", "adjudicator", "model"]
 Flag = Literal["both_bad", "unsure", "broken", "critical"]
 StandingName = Literal["active", "weighted", "suspended"]
 TaskStatus = Literal["open", "escalated", "closed"]
+Hypothesis = Literal[
+    "accuracy", "change", "speed", "side", "pattern", "gold", "reasons", "collusion", "copying", "burst", "model"
+]
 SignalKind = Literal["thumbs_up", "thumbs_down", "edit", "retry", "conversion", "other"]
 
 
@@ -134,6 +137,7 @@ class Gate(Struct, frozen=True, kw_only=True):
     max_over_refusal: float = 0.1  # share of safe prompts refused above the champion's
     max_kl: float = 20.0  # nats a response to the reference model
     max_empty: float = 0.05  # lower end of the 90 % interval of (new - champion) share of empty answers, at most this
+    max_doubted: float = 0.05  # share of its training pairs that rest on judgments taken back since the cut, at most
 
 
 class Campaign(Event, frozen=True, kw_only=True):
@@ -276,6 +280,8 @@ class Judgment(Event, frozen=True, kw_only=True):
     length_b: int = 0
     late: bool = False  # came after its lease and slot were gone: kept, outside the consensus
     reason_length: int = 0  # the words are in texts under the judgment's id
+    reason_sketch: str = ""  # MinHash (streams/quality/reasons.py): likeness can be told, the words cannot
+    reason_signs: tuple[str, ...] = ()  # turns of phrase of language models that were found
     mode: Literal["live", "recorded"] = "live"
 
 
@@ -331,6 +337,7 @@ class Agreement(Event, frozen=True, kw_only=True):
     others_count: int
     previous: tuple[float, float, float] | None = None  # what an earlier agreement on this judgment said
     withdrawn: bool = False  # the judgment was retracted: forget `previous`, learn nothing
+    again: bool = False  # told before, of this judgment or a former revision: it teaches, and no test bets on it again
     gold: Choice | None = None  # the task's known answer, which has taught already
     answered_at: int = 0  # ms, of the judgment
 
@@ -340,10 +347,11 @@ class Alert(Event, frozen=True, kw_only=True):
 
     alert: str
     annotator: str
-    hypothesis: Literal["accuracy", "speed", "side", "pattern", "gold"]
+    hypothesis: Hypothesis
     evidence: dict[str, float | int | str] = {}
     since: int = 0  # ms, the estimated begin
-    false_alarm_rate: float = 0.0  # the bound this alarm keeps
+    false_alarm_rate: float = 0.0  # the bound this alarm keeps; 0: see average_run_length
+    average_run_length: float = 0.0  # judgments of an innocent until such an alarm, on average, at least; 0: see above
     judgment: str = ""  # the one that tipped it
     enforced: bool = True  # False in a recorded campaign
 

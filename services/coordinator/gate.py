@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection, select
 
 from services.bootstrap import Service
+from services.coordinator.doubt import Doubt, doubted_models
 from services.coordinator.gather import newest_campaign
 from services.coordinator.intervals import Interval, difference, paired_difference, wilson
 from services.coordinator.registry import champion_of, promotions_of
@@ -44,15 +45,24 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def decide(report: EvaluationReport, gate: Gate, *, compared_with: str = "", champion: str = "") -> Decision:
+def decide(
+    report: EvaluationReport,
+    gate: Gate,
+    *,
+    compared_with: str = "",
+    champion: str = "",
+    doubt: Doubt | None = None,
+) -> Decision:
     """Promoted where every question that could be measured is passed, rejected otherwise.
 
     `compared_with` is the champion that the report compares with, `champion` the one of now ("": the base model).
+    `doubt` says which of its training pairs rest on judgments that were taken back since.
     """
     if problem := _inconsistency(report):
         return Decision(decision="rejected", reasons=(f"the report contradicts itself: {problem}: fail",))
     findings = [
         _compared(compared_with, champion),
+        *_doubted(doubt, gate),
         _accuracy(report.holdout, gate),
         *_refusals(report.over_refusal, gate),
         _divergence(report.kl, gate),
@@ -89,6 +99,19 @@ def _compared(compared_with: str, champion: str) -> Finding:
     if compared_with == champion:
         return Finding(passed=True, text=f"compared with {now}, which a promotion would replace")
     return Finding(passed=False, text=f"compared with {was}, but {now} is champion by now; train again from it")
+
+
+def _doubted(doubt: Doubt | None, gate: Gate) -> list[Finding]:
+    """Asked only where there is doubt; what a model inherits from those before it is told and decides nothing."""
+    if doubt is None:
+        return []
+    share = doubt.pairs / max(doubt.size, 1)
+    inherited = f"; trained from {', '.join(doubt.inherited_from)}, in doubt too" if doubt.inherited_from else ""
+    text = (
+        f"{doubt.pairs} of {doubt.size} training pairs rest on judgments taken back since ({share:.1%}){inherited};"
+        f" at most {gate.max_doubted:.1%}"
+    )
+    return [Finding(passed=share <= gate.max_doubted, text=text)]
 
 
 def _accuracy(counts: Holdout, gate: Gate) -> Finding:
@@ -184,10 +207,12 @@ def decide_checkpoints(service: Service) -> list[Promotion]:
     """Decides about every model that nobody has decided about, oldest first; the decisions that were appended."""
     with service.database.connect() as sql:
         undecided = _undecided(sql)
+        doubts = doubted_models(sql)
         gates = {name: found.gate for name in {row[1] for row in undecided} if (found := newest_campaign(sql, name))}
     made = []
     for model, campaign, parent, report in undecided:
-        promotion = _decision_about(service, model, campaign, parent, report, gates.get(campaign, Gate()))
+        gate = gates.get(campaign, Gate())
+        promotion = _decision_about(service, model, campaign, parent, report, gate, doubts.get(model))
         if promotion is not None:
             made.append(promotion)
     return made
@@ -205,14 +230,14 @@ def _undecided(sql: Connection) -> list[tuple[str, str, str, object]]:
 
 
 def _decision_about(
-    service: Service, model: str, campaign: str, parent: str, report: object, gate: Gate
+    service: Service, model: str, campaign: str, parent: str, report: object, gate: Gate, doubt: Doubt | None
 ) -> Promotion | None:
     """The gate's decision, appended once for ever; None where it or a person had decided already."""
     known = promotions_of(service.store, campaign)
     if any(promotion.model == model for promotion in known):
         return None
     champion = champion_of(known)
-    decision = decide_report(report, gate, compared_with=parent, champion=champion)
+    decision = decide_report(report, gate, compared_with=parent, champion=champion, doubt=doubt)
     now = service.clock()
     promotion = Promotion(
         id=digest("gate", campaign, model),
@@ -237,10 +262,12 @@ def _decision_about(
     return promotion if appended else None
 
 
-def decide_report(report: object, gate: Gate, *, compared_with: str, champion: str) -> Decision:
+def decide_report(
+    report: object, gate: Gate, *, compared_with: str, champion: str, doubt: Doubt | None = None
+) -> Decision:
     """`decide` for a report as it stands in the view; one that cannot be read is rejected with the reason."""
     try:
         parsed = msgspec.convert(report, EvaluationReport)
     except msgspec.ValidationError as error:
         return Decision(decision="rejected", reasons=(f"the evaluation report cannot be read ({error}): fail",))
-    return decide(parsed, gate, compared_with=compared_with, champion=champion)
+    return decide(parsed, gate, compared_with=compared_with, champion=champion, doubt=doubt)

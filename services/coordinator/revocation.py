@@ -6,13 +6,12 @@ plan that was cut short by a crash is simply made again, and holds what is left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, func, select
 
 from services.bootstrap import Service
 from services.coordinator.gather import snapshot
@@ -80,48 +79,6 @@ def _retraction(standing: InForce, one: Judged, *, withdrawn: bool, now: int) ->
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class BlastRadius:
-    """What rests on some judgments; ids, sorted."""
-
-    judgments: tuple[str, ...]
-    tasks: tuple[str, ...]
-    preferences: tuple[str, ...]  # by task
-    batches: tuple[str, ...]
-    models: tuple[str, ...]  # trained on one of the batches, or going back to a model that was
-
-
-def blast_radius(
-    judgments: Mapping[str, str],
-    preferences: Mapping[str, Sequence[str]],
-    memberships: Iterable[tuple[str, str]],
-    models: Iterable[tuple[str, str, str]],
-) -> BlastRadius:
-    """What is touched when these judgments fall.
-
-    `judgments`: judgment -> task. `preferences`: task -> the judgments its preference rests on. `memberships`:
-    (batch, task). `models`: (model, batch, parent), in any order.
-    """
-    touched = {task for task, rests_on in preferences.items() if not judgments.keys().isdisjoint(rests_on)}
-    tasks = set(judgments.values())
-    batches = {batch for batch, task in memberships if task in tasks}
-    return BlastRadius(
-        judgments=tuple(sorted(judgments)),
-        tasks=tuple(sorted(tasks)),
-        preferences=tuple(sorted(touched)),
-        batches=tuple(sorted(batches)),
-        models=tuple(sorted(_descendants(list(models), batches))),
-    )
-
-
-def _descendants(models: Sequence[tuple[str, str, str]], batches: set[str]) -> set[str]:
-    """Models of these batches and all that were trained from them."""
-    found = {model for model, batch, _ in models if batch in batches}
-    while more := {model for model, _, parent in models if parent in found} - found:
-        found |= more
-    return found
-
-
 # ---------------------------------------------------------------- gather
 
 
@@ -156,25 +113,6 @@ def judgments_of(
         Judged(judgment=judgment, task=task, annotator=annotator, campaign=campaign, at=when, withdrawn=withdrawn)
         for judgment, task, campaign, when in rows
     ]
-
-
-def preview(sql: Connection, annotator: str, since: int) -> BlastRadius:
-    """What suspending this annotator since that time (ms) would touch; nothing is changed."""
-    doubted = judgments_of(sql, annotator, since=since, withdrawn=False, limit=1_000_000)
-    tasks, members = sorted({one.task for one in doubted}), m.batch_members.c
-    return blast_radius(
-        {one.judgment: one.task for one in doubted},
-        dict(_of_tasks(sql, select(m.preferences.c.task, m.preferences.c.judgments), tasks)),
-        [(batch, task) for task, batch in _of_tasks(sql, select(members.task, members.batch), tasks)],
-        [(row.model, row.batch, row.parent) for row in sql.execute(select(m.models))],
-    )
-
-
-def _of_tasks(sql: Connection, query: Select[tuple[str, Any]], tasks: Sequence[str]) -> list[tuple[str, Any]]:
-    """The query's rows for these tasks, asked for in pieces that every database takes."""
-    column = query.selected_columns[0]
-    pieces = (tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK))
-    return [(row[0], row[1]) for piece in pieces for row in sql.execute(query.where(column.in_(piece)))]
 
 
 # ---------------------------------------------------------------- apply

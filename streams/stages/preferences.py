@@ -45,6 +45,7 @@ class Vote(Opinion, frozen=True, kw_only=True, array_like=True):
     critical: bool = False
     answered_at: int = 0
     told: Posterior | None = None
+    settled: bool = False  # an agreement about it, or about a former revision, was told once
 
 
 class Said(Struct, frozen=True, kw_only=True, array_like=True):
@@ -123,6 +124,7 @@ def vote(state: State, event: Assessment) -> tuple[State, list[Event]]:
         return (state, []) if full else (replace(state, votes=(*state.votes, new)), [])
     if former.revision >= event.revision:
         return state, []
+    new = replace(new, settled=former.settled)
     votes = tuple(new if old is former else old for old in state.votes)
     void = [withdrawal_of(state, event, former)] if former.told else []
     return replace(state, votes=votes), void
@@ -300,7 +302,9 @@ def agree(state: State, cause: Event, decision: Decision, counted: tuple[Vote, .
                 agreements.append(agreement_of(state, cause, vote, others, len(counted) - 1))
     if not told:
         return state, agreements
-    votes = tuple(replace(vote, told=told[vote.judgment]) if vote.judgment in told else vote for vote in state.votes)
+    votes = tuple(
+        replace(vote, told=told[vote.judgment], settled=True) if vote.judgment in told else vote for vote in state.votes
+    )
     return replace(state, votes=votes), agreements
 
 
@@ -333,6 +337,7 @@ def agreement(state: State, cause: Event, vote: Vote, **fields: Any) -> Event:
         choice=vote.choice,
         swapped=vote.swapped,
         previous=vote.told,
+        again=vote.settled,
         gold=state.task.gold if state.task else None,
         answered_at=vote.answered_at,
         **fields,

@@ -15,7 +15,8 @@ from services.coordinator.batches import cut_due, cut_now
 from services.coordinator.coordinator import Coordinator
 from services.coordinator.gate import decide_checkpoints
 from services.coordinator.gather import snapshot
-from services.coordinator.revocation import preview, revoke
+from services.coordinator.quarantine import dry_run
+from services.coordinator.revocation import revoke
 from services.settings import Settings
 from streams import events as e
 from streams.engines.port import Transaction
@@ -226,13 +227,13 @@ def test_judgments_of_a_recorded_campaign_stay(service: Service) -> None:
     assert revoke(service) == 0
 
 
-def test_preview_names_what_would_be_touched_and_touches_nothing(service: Service) -> None:
+def test_a_dry_run_names_what_would_be_touched_and_touches_nothing(service: Service) -> None:
     judge_three(service)
     append(service, *decided("t2"), *decided("t3"))
     (batch,) = cut_due(service)
     append(service, e.Checkpoint(id="k", campaign="c", model="m1", run="r", batch=batch.batch, parent="", uri="u"))
     with service.database.connect() as sql:
-        found = preview(sql, "ann", 250)
+        found = dry_run(sql, "ann", 250).radius
     assert (found.judgments, found.tasks, found.preferences) == (("j-t3",), ("t3",), ("t3",))
     assert (found.batches, found.models) == ((batch.batch,), ("m1",))
     assert records(service, "retractions") == []

@@ -12,13 +12,24 @@ from services.api.routes import (
     models,
     outputs,
     quality,
+    quarantine,
     runs,
     tasks,
 )
 from services.api.routing import Endpoint
 
-ENDPOINTS: tuple[Endpoint, ...] = tuple(
-    endpoint
-    for subject in (outputs, tasks, judgments, campaigns, annotators, quality, exports, runs, models, live, keys)
-    for endpoint in subject.ENDPOINTS
+SUBJECTS = (
+    outputs,
+    tasks,
+    judgments,
+    campaigns,
+    annotators,
+    quarantine,
+    quality,
+    exports,
+    runs,
+    models,
+    live,
+    keys,
 )
+ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for subject in SUBJECTS for endpoint in subject.ENDPOINTS)

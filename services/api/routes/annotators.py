@@ -15,6 +15,7 @@ from services.api.context import Call, json_answer
 from services.api.routes.campaigns import Why
 from services.api.routes.keys import write_key
 from services.api.routing import Endpoint
+from services.coordinator.quarantine import EVER
 from services.store import models as m
 from streams.admission import clamp_time
 from streams.content import check_characters
@@ -23,7 +24,6 @@ from streams.events import Standing, StandingName
 
 RECENT = 50
 MOST_PAGE = 1_000
-EVER = 1  # ms: `since` of a suspension that takes everything back (0 takes nothing back)
 
 
 class AnnotatorRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,18 +76,19 @@ async def suspend(call: Call) -> Response:
     asked = await call.read(_suspension)
     now = call.context.clock()
     since = clamp_time(asked.since, now, "since") if asked.since is not None else EVER
-    return await _stand(call, "suspended", asked.reason, since=max(EVER, since) if asked.retract else 0)
+    return await stand(call, "suspended", asked.reason, since=max(EVER, since) if asked.retract else 0)
 
 
 async def reinstate(call: Call) -> Response:
     """May judge again; what was taken back counts again."""
-    return await _stand(call, "active", (await call.read(_why)).reason, since=0)
+    return await stand(call, "active", (await call.read(_why)).reason, since=0)
 
 
-async def _stand(call: Call, standing: StandingName, reason: str, since: int) -> Response:
+async def stand(call: Call, standing: StandingName, reason: str, since: int) -> Response:
+    """Appends the annotator's new standing, durable when it answers; `since` in ms, 0 takes nothing back."""
     check_characters(reason, "reason")
     annotator, now = call.path("annotator"), call.context.clock()
-    await call.context.query(lambda sql: _check_known(sql, annotator))
+    await call.context.query(lambda sql: check_known(sql, annotator))
     event = Standing(
         id=new_id("st_"),
         annotator=annotator,
@@ -164,7 +165,7 @@ def _person(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _one(sql: Connection, annotator: str) -> dict[str, Any]:
-    _check_known(sql, annotator)
+    check_known(sql, annotator)
     rows = _dicts(sql, _people().where(IDS.c.annotator == annotator))
     history = select(m.standing_history).where(m.standing_history.c.annotator == annotator)
     alerts = select(m.alerts).where(m.alerts.c.annotator == annotator)
@@ -178,7 +179,8 @@ def _one(sql: Connection, annotator: str) -> dict[str, Any]:
     }
 
 
-def _check_known(sql: Connection, annotator: str) -> None:
+def check_known(sql: Connection, annotator: str) -> None:
+    """Raises NotFoundError."""
     if sql.execute(select(IDS).where(IDS.c.annotator == annotator)).first() is None:
         raise NotFoundError(
             f"there is no annotator {annotator[:80]!r}", field="annotator", mend="GET /v1/annotators lists them"

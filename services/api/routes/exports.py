@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -15,13 +17,14 @@ from starlette.responses import Response, StreamingResponse
 from services.api.context import Call, Context, encode, json_answer
 from services.api.routing import Endpoint
 from services.coordinator.batches import cut_now
+from services.coordinator.doubt import dataset_diff, revisions
+from services.coordinator.gather import snapshot
 from services.store import models as m
 from streams.errors import NotFoundError
 from streams.events import Batch, Message, Part, Preference, Text
 
 PAGE = 200
 MOST_PAGE = 1_000
-SCANNED = 1_000  # records of the log read at once where an older revision is looked for
 PATIENCE_S, LOOK_S = 5.0, 0.02  # how long a cut waits for the views, and between looks
 
 
@@ -93,6 +96,26 @@ async def get_batch(call: Call) -> Response:
     return json_answer(await call.context.query(lambda sql: _batch(sql, batch)))
 
 
+async def get_diff(call: Call) -> Response:
+    """The batch as it was cut beside what it would be now, members that differ alone."""
+    name, service = call.path("batch"), call.context.service
+
+    def read() -> dict[str, Any]:
+        with snapshot(service.database) as sql:
+            row = _batch(sql, name)
+            found = dataset_diff(sql, service.store, msgspec.convert(row["definition"], Batch))
+        counts = Counter(one.change for one in found)
+        return {
+            "batch": name,
+            "size": row["size"],
+            "same": row["size"] - len(found),
+            **{change: counts[change] for change in ("turned", "gone", "moved")},
+            "members": [{**asdict(one), "change": one.change} for one in found[:MOST_PAGE]],
+        }
+
+    return json_answer(await anyio.to_thread.run_sync(read))
+
+
 async def post_batch(call: Call) -> Response:
     """Cuts a batch of what is ready, now."""
     asked = await call.read(_request)
@@ -149,17 +172,8 @@ def _older_revisions(context: Context, members: Sequence[tuple[str, int]]) -> di
     for page in _pages(members):
         newest = _fetch(context, m.preferences, m.preferences.c.task, [task for task, _ in page])
         revised |= {task: revision for task, revision in page if newest[task]["revision"] != revision}
-    found: dict[str, Preference] = {}
-    start = 0
-    while len(found) < len(revised):
-        records = context.service.store.read("preferences", start, SCANNED)
-        if not records:
-            break
-        for record in records:
-            if isinstance(event := record.event, Preference) and revised.get(event.task) == event.revision:
-                found[event.task] = event
-        start = records[-1].offset + 1
-    return found
+    found = revisions(context.service.store, set(revised.items()))
+    return {task: preference for (task, _), preference in found.items()}
 
 
 def _pairs(
@@ -301,6 +315,14 @@ ENDPOINTS = (
         summary="One batch, with its members",
         tag="data",
         answers={200: {**BATCH, "runs": [], "models": []}},
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/batches/{batch}/diff",
+        answer=get_diff,
+        summary="A batch as it was cut beside what it would be now",
+        tag="data",
+        answers={200: {"batch": "9a", "size": 256, "same": 251, "turned": 2, "gone": 3, "moved": 0, "members": []}},
     ),
     Endpoint(
         method="GET",

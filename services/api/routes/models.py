@@ -14,6 +14,7 @@ from services.api.context import Call, json_answer
 from services.api.routes.campaigns import Why
 from services.api.routing import Endpoint
 from services.coordinator import registry
+from services.coordinator.doubt import doubted_models
 from services.store import models as m
 from streams.errors import NotFoundError
 
@@ -35,7 +36,11 @@ async def list_models(call: Call) -> Response:
             for campaign in {row["campaign"] for row in rows}
             for model, status in registry.statuses(registry.promotions_of(service.store, campaign)).items()
         }
-        return [{**row, "status": statuses.get(row["model"], "candidate")} for row in rows]
+        doubts = doubted_models(sql)
+        return [
+            {**row, "status": statuses.get(row["model"], "candidate"), "doubt": doubts.get(row["model"])}
+            for row in rows
+        ]
 
     return json_answer({"models": await call.context.query(read)})
 
@@ -51,7 +56,13 @@ async def get_model(call: Call) -> Response:
         query = select(m.promotions).where(m.promotions.c.model == name).order_by(m.promotions.c.at.desc())
         decisions = [dict(found) for found in sql.execute(query).mappings()]
         decision = decisions[0] if decisions else None
-        return {**row, "status": statuses.get(name, "candidate"), "decision": decision, "decisions": decisions}
+        return {
+            **row,
+            "status": statuses.get(name, "candidate"),
+            "doubt": doubted_models(sql).get(name),
+            "decision": decision,
+            "decisions": decisions,
+        }
 
     return json_answer(await call.context.query(read))
 
@@ -140,7 +151,15 @@ def _consequences(sql: Connection, judgment: str) -> dict[str, Any]:
     }
 
 
-MODEL = {"model": "m_5f", "campaign": "default", "run": "run_5f", "batch": "9a", "status": "champion", "uri": "..."}
+MODEL = {
+    "model": "m_5f",
+    "campaign": "default",
+    "run": "run_5f",
+    "batch": "9a",
+    "status": "champion",
+    "uri": "...",
+    "doubt": None,
+}
 SOME = {"count": 1, "ids": ["5f"]}
 
 ENDPOINTS = (

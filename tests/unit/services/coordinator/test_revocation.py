@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.coordinator.revocation import InForce, Judged, blast_radius, plan_retractions
+from services.coordinator.revocation import InForce, Judged, plan_retractions
 
 
 def standing(name: str, since: int = 0) -> InForce:
@@ -54,23 +54,3 @@ def test_a_plan_cut_short_is_finished_by_the_next(times: list[int], since: int, 
     )
     assert {one.id for one in plan[:done]} | {one.id for one in rest} == {one.id for one in plan}
     assert len(plan[:done]) + len(rest) == len(plan)
-
-
-def test_blast_radius_follows_tasks_preferences_batches_and_models() -> None:
-    found = blast_radius(
-        judgments={"j1": "t1", "j2": "t2"},
-        preferences={"t1": ["j1", "j9"], "t2": ["j8"]},
-        memberships=[("b1", "t1"), ("b1", "t7"), ("b2", "t7"), ("b3", "t2")],
-        models=[("m4", "b9", "m3"), ("m1", "b1", ""), ("m2", "b2", ""), ("m3", "b8", "m1")],
-    )
-    assert found.tasks == ("t1", "t2")
-    assert found.preferences == ("t1",)
-    assert found.batches == ("b1", "b3")
-    assert found.models == ("m1", "m3", "m4")
-
-
-def test_blast_radius_of_nothing_is_nothing_and_cyclic_parents_end() -> None:
-    found = blast_radius({}, {"t": ["j"]}, [("b", "t")], [("m1", "b", "m2"), ("m2", "x", "m1")])
-    assert not any((found.judgments, found.tasks, found.preferences, found.batches, found.models))
-    looped = blast_radius({"j": "t"}, {}, [("b", "t")], [("m1", "b", "m2"), ("m2", "x", "m1")])
-    assert looped.models == ("m1", "m2")

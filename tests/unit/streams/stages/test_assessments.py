@@ -122,6 +122,13 @@ def test_a_withdrawn_agreement_is_forgotten() -> None:
     assert (counts.right, counts.wrong_left, counts.wrong_right) == pytest.approx((0, 0, 0))
 
 
+def test_a_restored_judgment_teaches_again_and_is_not_bet_on_again() -> None:
+    first = run([agreement(1, "b")])[0]
+    restored = run([agreement(1, "b"), agreement(1, "b", id="g1.2", again=True)])[0]
+    assert restored.tests == first.tests
+    assert restored.counts != first.counts
+
+
 def test_the_same_agreement_twice_teaches_once() -> None:
     assert run([agreement(1), agreement(1)])[0] == run([agreement(1)])[0]
 

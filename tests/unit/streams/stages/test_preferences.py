@@ -230,6 +230,15 @@ def test_a_retracted_judgments_agreement_is_withdrawn() -> None:
     assert (void.judgment, void.previous) == ("y.1", agreements(events)[2].others)
 
 
+def test_what_is_told_anew_after_a_restoration_or_a_revision_says_so() -> None:
+    """Tests bet on a judgment once, however often it is taken back and restored."""
+    events = [task(), says("w"), says("x"), says("y")]
+    restored = agreements([*events, takes_back("y.1"), takes_back("y.1", withdrawn=False)])
+    assert [one.again for one in restored if one.judgment == "y.1" and not one.withdrawn] == [False, True]
+    revised = agreements([*events, says("y", "a", revision=2)])
+    assert [one.again for one in revised if one.judgment == "y.2"] == [True]
+
+
 def test_a_retraction_before_its_assessment_holds() -> None:
     assert preferences([task(), takes_back("y.1"), says("w"), says("x"), says("y")]) == []
 
