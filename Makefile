@@ -23,7 +23,9 @@ setup: $(VENV)/installed ## Make .venv with everything in it (a second call does
 $(UV):
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found: make PYTHON=/path/to/python3.11 setup"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	command -v uv >/dev/null && ln -sf "$$(command -v uv)" $(UV) || $(BIN)/python -m pip install --quiet uv
+	command -v uv >/dev/null && ln -sf "$$(command -v uv)" $(UV) || { \
+	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+	  $(BIN)/python -m pip install --quiet uv; }
 
 $(VENV)/installed: requirements.lock pyproject.toml sdk/pyproject.toml | $(UV)
 	$(UV) pip install --python $(BIN)/python --quiet -r requirements.lock
