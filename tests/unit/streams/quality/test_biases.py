@@ -1,7 +1,11 @@
+import msgspec
+import numpy as np
 import pytest
+from scipy import stats
 
 from streams.events import Choice
 from streams.quality import biases
+from streams.quality.intervals import Estimate
 
 PAIRS: list[tuple[int, int, Choice]] = [(300, 100, "a"), (100, 300, "b"), (500, 100, "b"), (10, 10, "a"), (9, 5, "tie")]
 
@@ -32,3 +36,100 @@ def test_left_rate_follows_the_order_shown() -> None:
 def test_nothing_to_count() -> None:
     assert biases.longer_wins([]) == biases.Rate(rate=None, low=0.0, high=1.0, n=0)
     assert biases.length_curve([]) == []
+
+
+# ---------------------------------------------------------------- against known truth
+
+
+def compared(
+    seed: int, *, length: float = 0.0, markdown: float = 0.0, side: float = 0.0, strong: float = 0.0, judged: int = 3000
+) -> list[biases.Compared]:
+    """Choices by a logistic of known weights; long responses have more markdown, and come from the strong model."""
+    dice = np.random.default_rng(seed)
+    rows = []
+    for n in range(judged):
+        a, b = dice.integers(20, 1500, 2)
+        more_a, more_b = (int(dice.poisson(x / 200)) for x in (a, b))
+        strong_a, strong_b = (bool(dice.random() < x / 1500) for x in (a, b))
+        swapped = bool(dice.random() < 0.5)
+        marks = float(np.sign(more_a - more_b) * np.log1p(abs(more_a - more_b)))
+        log_odds = length * float(biases.bent(np.array(float(a - b)))) + markdown * marks
+        log_odds += side * (-1 if swapped else 1) + strong * (strong_a - strong_b)
+        choice: Choice = "a" if dice.random() < 1 / (1 + np.exp(-log_odds)) else "b"
+        rows.append(
+            biases.Compared(
+                item=f"i{n // 3}", annotator=f"w{n % 7}", choice=choice, swapped=swapped, length_a=int(a),
+                length_b=int(b), markdown_a=more_a, markdown_b=more_b, model_a="strong" if strong_a else "weak",
+                model_b="strong" if strong_b else "weak",
+            )
+        )  # fmt: skip
+    return rows
+
+
+def wins(rows: list[biases.Compared]) -> dict[str, Estimate]:
+    effects, models = biases.all_else_alike(rows)
+    return {effect.name: effect.wins for effect in effects} | {one.model: one.wins for one in models}
+
+
+def test_the_t_test_is_scipys() -> None:
+    dice = np.random.default_rng(0)
+    for size in (8, 40, 400):
+        values = dice.normal(0.4, 1, size)
+        found, oracle = biases.t_test(values), stats.ttest_1samp(values, 0)
+        assert found is not None
+        interval = oracle.confidence_interval()
+        assert found.t == pytest.approx(oracle.statistic)
+        assert found.p == pytest.approx(oracle.pvalue, abs=0.004)
+        assert (found.mean.low, found.mean.high) == pytest.approx(
+            (interval.low, interval.high), abs=0.12 if size == 3 else 0.01
+        )
+
+
+def test_judgments_of_one_item_are_one_observation_of_its_length() -> None:
+    once = [biases.Compared(item=f"i{n}", annotator="w", choice="a", length_a=100 + n, length_b=50) for n in range(9)]
+    often = [msgspec.structs.replace(row, annotator=f"w{k}") for row in once for k in range(5)]
+    assert biases.length_test(once) == biases.length_test(often)
+    assert biases.length_test([]) is None
+
+
+def test_length_and_markdown_are_told_apart() -> None:
+    """Markdown sways, length does not; but the longer ones have more of it, and so win more often."""
+    rows = compared(1, markdown=0.5)
+    longer = biases.longer_wins([(row.length_a, row.length_b, row.choice) for row in rows])
+    assert longer.low > 0.5
+    found = wins(rows)
+    assert found["longer by 200 characters"].low < 0.5 < found["longer by 200 characters"].high
+    assert found["4 more marks of markdown"].low > 0.5
+    assert found["4 more marks of markdown"].value == pytest.approx(1 / (1 + 5**-0.5), abs=0.03)
+
+
+def test_side_and_model_are_found_with_their_size() -> None:
+    found = wins(compared(2, side=0.4, strong=0.8))
+    assert found["on the left"].value == pytest.approx(1 / (1 + np.exp(-0.4)), abs=0.03)
+    assert found["strong"].value == pytest.approx(1 / (1 + np.exp(-0.4)), abs=0.03)  # half a step above the mean of two
+    assert found["strong"].value + found["weak"].value == pytest.approx(1)
+    assert found["longer by 200 characters"].low < 0.5 < found["longer by 200 characters"].high
+
+
+def test_the_fitted_curve_is_the_truth() -> None:
+    curve = {point.difference: point for point in biases.win_curve(compared(3, length=0.5))}
+    assert curve[0].rate == 0.5
+    for difference, point in curve.items():
+        truth = 1 / (1 + np.exp(-0.5 * float(biases.bent(np.array(difference)))))
+        assert point.rate == pytest.approx(truth, abs=0.04)
+        assert point.low <= point.rate <= point.high
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    held = [
+        found.low <= 0.5 <= found.high
+        for seed in range(60)
+        for found in [wins(compared(seed, judged=300))["longer by 200 characters"]]
+    ]
+    assert 51 <= sum(held) <= 60
+
+
+@pytest.mark.parametrize("rows", [[], compared(0, judged=5)])
+def test_too_little_is_not_fitted(rows: list[biases.Compared]) -> None:
+    assert biases.all_else_alike(rows) == ([], [])
+    assert biases.win_curve(rows) == []
