@@ -5,7 +5,7 @@ Made by the migrations, like everything in PostgreSQL. Times are ms since 1970 U
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -17,7 +17,6 @@ admissions = Table(  # a fact: lives here alone
     Column("content_hash", String, nullable=False),
     Column("confirmed", Boolean, nullable=False),  # what it admitted is known to be in the log
     Column("at", BigInteger, nullable=False),
-    Index("admissions_unconfirmed", "at", postgresql_where=text("NOT confirmed")),
 )
 
 texts = Table(  # a view: the newest words of each owner, as the log holds them
@@ -51,8 +50,7 @@ engine_origins = Table(  # the newest origin folded of each source, so that an e
     Column("consumer", String, primary_key=True),
     Column("topic", String, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("source_topic", String, primary_key=True),
-    Column("source_partition", Integer, primary_key=True, autoincrement=False),
+    Column("source", String, primary_key=True),  # see streams.engines.guarded.source_of
     Column("source_offset", BigInteger, nullable=False),
     Column("ordinal", Integer, nullable=False),
 )

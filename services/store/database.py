@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -102,7 +102,9 @@ class Advisory:
 
     def release(self) -> None:
         """Lets the next one in."""
-        if self._connection is not None:
-            self._connection.invalidate()  # closes it, and with it the lock
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with suppress(DBAPIError):  # a connection that died has freed it already
+            connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+        connection.close()

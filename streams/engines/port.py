@@ -40,6 +40,10 @@ class Transaction(Protocol):
         """Claims the id for this content: new, same as the first, or other than the first (which is kept)."""
         ...
 
+    def admit_all(self, kind: str, claims: Sequence[tuple[str, str]]) -> list[Admission]:
+        """`admit` of each (identity, content hash), in order: one round trip where the index is a server."""
+        ...
+
 
 class Log(Protocol):
     """The truth: topics of events, in order."""

@@ -172,6 +172,10 @@ class SqliteTransaction:
         ).fetchone()
         return "same" if first[0] == content_hash else "other"
 
+    def admit_all(self, kind: str, claims: Sequence[tuple[str, str]]) -> list[Admission]:
+        """Each in order; see port.Transaction."""
+        return [self.admit(kind, identity, content_hash) for identity, content_hash in claims]
+
     def flush(self) -> None:
         """Writes the collected rows."""
         for topic, rows in self._rows.items():

@@ -157,13 +157,11 @@ async def _write(context: Context, admitted: Sequence[tuple[int, Admitted]], tal
 
 def append_outputs(transaction: Transaction, admitted: Sequence[Admitted]) -> list[Admission]:
     """Each under its id once; the words before what names them."""
-    admissions = []
-    for output, words in admitted:
-        admission = transaction.admit("output", output.output, output.content_hash)
+    admissions = transaction.admit_all("output", [(output.output, output.content_hash) for output, _ in admitted])
+    for admission, (output, words) in zip(admissions, admitted, strict=True):
         if admission == "new":
             transaction.append(words)
             transaction.append(output)
-        admissions.append(admission)
     return admissions
 
 

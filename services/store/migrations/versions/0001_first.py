@@ -318,9 +318,6 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "identity"),
     )
-    op.create_index(
-        "admissions_unconfirmed", "admissions", ["at"], unique=False, postgresql_where=sa.text("NOT confirmed")
-    )
     op.create_table(
         "engine_offsets",
         sa.Column("consumer", sa.String(), nullable=False),
@@ -334,11 +331,10 @@ def upgrade() -> None:
         sa.Column("consumer", sa.String(), nullable=False),
         sa.Column("topic", sa.String(), nullable=False),
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("source_topic", sa.String(), nullable=False),
-        sa.Column("source_partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
         sa.Column("source_offset", sa.BigInteger(), nullable=False),
         sa.Column("ordinal", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("consumer", "topic", "partition", "source_topic", "source_partition"),
+        sa.PrimaryKeyConstraint("consumer", "topic", "partition", "source"),
     )
     op.create_table(
         "kept_events",
@@ -362,7 +358,6 @@ def downgrade() -> None:
     op.drop_table("kept_events")
     op.drop_table("engine_origins")
     op.drop_table("engine_offsets")
-    op.drop_index("admissions_unconfirmed", table_name="admissions", postgresql_where=sa.text("NOT confirmed"))
     op.drop_table("admissions")
     op.drop_index("tasks_by_status", table_name="tasks")
     op.drop_table("tasks")
