@@ -42,6 +42,7 @@ from streams.intake import RawOutput as RawOutput
 from streams.intake import RawResponse as RawResponse
 from streams.intake import RawSignal as RawSignal
 from streams.intake import Side as Side
+from streams.quality import reasons
 
 MOST_SKEW_MS = 24 * 3_600_000  # a clock may be wrong by a day; more is another unit
 HASH_RANGE = 1 << 32
@@ -324,6 +325,8 @@ def stamp_judgment(
         length_b=facts.length_b,
         late=shown.late,
         reason_length=len(raw.reason),
+        reason_sketch=reasons.sketch(raw.reason),
+        reason_signs=reasons.signs(raw.reason),
         mode=facts.mode,
     )
     return event, _words(event, identity, reason=raw.reason) if raw.reason else None

@@ -350,8 +350,7 @@ class Alert(Event, frozen=True, kw_only=True):
     hypothesis: Hypothesis
     evidence: dict[str, float | int | str] = {}
     since: int = 0  # ms, the estimated begin
-    false_alarm_rate: float = 0.0  # the bound this alarm keeps; 0: see average_run_length
-    average_run_length: float = 0.0  # judgments of an innocent until such an alarm, on average, at least; 0: see above
+    false_alarm_rate: float = 0.0  # the bound this alarm keeps; 0: evidence has the average run length
     judgment: str = ""  # the one that tipped it
     enforced: bool = True  # False in a recorded campaign
 

@@ -16,11 +16,17 @@ EVER = 1  # ms: the `since` of a suspension that takes every judgment back
 CHARTED = 30  # rows that a chart of intervals holds and stays readable
 FIRST = "prefloop keys add Mei --role annotator --server {server}"
 MEANING = {
-    "accuracy": "accuracy below the floor, or dropped",
+    "accuracy": "accuracy below the floor",
+    "change": "accuracy below the floor since some moment",
     "speed": "answers faster than reading allows",
     "side": "prefers one side of the screen",
     "pattern": "answers follow a pattern",
     "gold": "fails questions whose answer is known",
+    "reasons": "reasons that repeat or read like a language model's",
+    "collusion": "makes the same mistakes as somebody else",
+    "copying": "reasons in somebody else's words",
+    "burst": "came with a burst of newcomers who judge alike",
+    "model": "disagrees with a confident reward model",
 }
 ORDERS = {
     "Least reliable": lambda row: (row["accuracy_high"] is None, row["accuracy_high"] or 0.0),

@@ -1,7 +1,8 @@
-"""Below the floor: an annotator whose decisive judgments the others' consensus bears out too seldom.
+"""Below the floor: an annotator whose decisive judgments are borne out too seldom, by the others or by known answers.
 
 The null is an accuracy of at least `FLOOR`. The others' posterior says how often even such an annotator would
-disagree with their favourite, so hard tasks and unsure majorities are no evidence against anybody.
+disagree with their favourite, so hard tasks and unsure majorities are no evidence against anybody. The evidence is as
+good as that posterior is calibrated; it is never taken for more certain than `MOST_SURE`.
 """
 
 from __future__ import annotations
@@ -11,17 +12,24 @@ from collections.abc import Sequence
 from streams.events import Choice
 
 FLOOR = 0.65  # accuracy among decisive judgments
-GUESSING = 0.5  # the alternative of one test
-REVERSED = 0.2  # and of another: somebody who (since some moment) answers against the others
+LIFETIME = (0.6, 0.5, 0.35, 0.2)  # alternatives: careless, guessing, answering against the truth more and more often
+WATCH = (0.55, 0.45, 0.2)  # alternatives of the watch for a change
+MOST_SURE = 0.98  # of the others' favourite: nobody's error counts more than 50 to 1
 
 
-def ratio(choice: Choice, others: Sequence[float], alternative: float) -> float:
-    """The likelihood of the choice under accuracy `alternative` over that under the floor; 1 for a tie.
+def ratios(choice: Choice, others: Sequence[float], alternatives: Sequence[float]) -> list[float]:
+    """The likelihoods of the choice under each accuracy in `alternatives` over that under the floor; 1 for a tie.
 
     `others` is the leave-one-out posterior over (a, b, tie).
     """
     if choice == "tie":
-        return 1.0
+        return [1.0] * len(alternatives)
     mine, other = (others[0], others[1]) if choice == "a" else (others[1], others[0])
-    half = others[2] / 2
-    return (half + alternative * mine + (1.0 - alternative) * other) / (half + FLOOR * mine + (1.0 - FLOOR) * other)
+    mine, other, half = tempered(mine), tempered(other), others[2] / 2
+    innocent = half + FLOOR * mine + (1.0 - FLOOR) * other
+    return [(half + accuracy * mine + (1.0 - accuracy) * other) / innocent for accuracy in alternatives]
+
+
+def tempered(probability: float) -> float:
+    """Kept away from 0 and 1, so that no single task decides."""
+    return (1.0 - MOST_SURE) + (2.0 * MOST_SURE - 1.0) * probability

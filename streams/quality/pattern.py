@@ -1,22 +1,18 @@
-"""A pattern: answers that follow from the annotator's own last two (all the same, alternating, left-right-tie, ...).
+"""A pattern: answers that follow from the annotator's own last ones (all the same, alternating, left-right-tie, ...).
 
-The prediction is what came last time after the same two answers. It uses the past alone, so under the null that no
-answer is more than `NULL` likely given the past, being right is a bet that cannot be won in the long run.
+What is foretold is what came after the latest earlier occurrence of the longest context that occurs again (prediction
+by partial matching, Cleary and Witten 1984, without the probabilities): every period up to eight is found, and every
+habit of low entropy. It uses the past alone, so under the null that no answer is more than `NULL` likely given the
+past, being right is a bet that cannot be won in the long run.
 """
 
 from __future__ import annotations
 
-from streams.events import Choice, Struct
+from streams.events import Choice
 
-NULL, ALTERNATIVE = 0.75, 0.97  # even somebody who says tie three times of four is no pattern
-UNKNOWN = "-"
-
-
-class Rhythm(Struct, frozen=True, kw_only=True, array_like=True):
-    """The last two answers (L, R, T) and, for each of the nine possible pairs, what followed it last time."""
-
-    last: str = ""
-    follows: str = UNKNOWN * 9
+NULL, ALTERNATIVES = 0.75, (0.85, 0.97)  # even somebody who says tie three times of four is no pattern
+REMEMBERED = 24  # answers
+CONTEXT = 8  # the longest that is looked for
 
 
 def symbol(choice: Choice, swapped: bool) -> str:
@@ -26,11 +22,16 @@ def symbol(choice: Choice, swapped: bool) -> str:
     return "L" if (choice == "a") != swapped else "R"
 
 
-def observe(rhythm: Rhythm, pressed: str) -> tuple[Rhythm, bool | None]:
-    """The rhythm after this answer, and whether it was predicted; None where there was no prediction."""
-    if len(rhythm.last) < 2:
-        return Rhythm(last=rhythm.last + pressed, follows=rhythm.follows), None
-    at = "LRT".index(rhythm.last[0]) * 3 + "LRT".index(rhythm.last[1])
-    expected = rhythm.follows[at]
-    follows = rhythm.follows if expected == pressed else rhythm.follows[:at] + pressed + rhythm.follows[at + 1 :]
-    return Rhythm(last=rhythm.last[1] + pressed, follows=follows), None if expected == UNKNOWN else expected == pressed
+def foretold(pressed: str) -> str | None:
+    """The answer that the ones before it foretell; None without a precedent."""
+    for length in range(min(CONTEXT, len(pressed) - 1), 0, -1):
+        at = pressed.rfind(pressed[-length:], 0, len(pressed) - 1)
+        if at >= 0:
+            return pressed[at + length]
+    return None
+
+
+def observe(history: str, pressed: str) -> tuple[str, bool | None]:
+    """The history with this answer, and whether it was foretold; None where nothing was."""
+    expected = foretold(history)
+    return (history + pressed)[-REMEMBERED:], None if expected is None else expected == pressed

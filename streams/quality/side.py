@@ -5,7 +5,7 @@ from __future__ import annotations
 from streams.events import Judgment
 from streams.quality.reliability import left
 
-NULL, ALTERNATIVE = 0.65, 0.9  # an honest annotator leans to one side in at most 65 of 100 decisive judgments
+NULL, ALTERNATIVES = 0.65, (0.8, 0.97)  # an honest annotator leans to one side in at most 65 of 100 decisive judgments
 
 
 def picked_left(judgment: Judgment) -> bool | None:

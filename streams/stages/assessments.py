@@ -20,17 +20,19 @@ from streams.events import (
     Check,
     Choice,
     Event,
+    Hypothesis,
     Judgment,
     Standing,
     StandingName,
     Struct,
     digest,
 )
-from streams.quality import floor, gold, pattern, reliability, side, speed
-from streams.quality.alarms import LEVELS, TESTS, reached
-from streams.quality.pattern import Rhythm
+from streams.quality import floor, gold, pattern, reasons, reliability, sequential, side, speed
+from streams.quality.alarms import LEVELS, TESTS, evidence, reached
+from streams.quality.consensus import Posterior
 from streams.quality.reliability import Counts
-from streams.quality.sequential import Test, bet, capital
+from streams.quality.sequential import Test
+from streams.quality.speed import Pace
 from streams.stages.derive import derive
 
 STAGE = "assessments"
@@ -40,20 +42,22 @@ HASTE = 0.5  # weight of a judgment given faster than its texts can be read
 RANK: dict[StandingName, int] = {"active": 0, "weighted": 1, "suspended": 2}
 
 V = TypeVar("V")
-Bet = tuple[str, float]  # test, likelihood ratio
+Bets = tuple[str, list[float]]  # test, likelihood ratio of each of its alternatives
 Step = tuple["State", list[Event]]
 
 
 class State(Struct, frozen=True, kw_only=True):
-    """Of one annotator. Bounded: at most about 3 kB as JSON."""
+    """Of one annotator. Bounded: at most about 5 kB as JSON."""
 
     standing: StandingName = "active"
     weight: float = 1.0
     recorded: bool = False  # the last judgment came from a recorded campaign: alarms are reported, not enforced
     judgments: int = 0
     counts: Counts = Counts()
-    rhythm: Rhythm = Rhythm()
-    tests: dict[str, Test] = {}
+    pressed: str = ""  # the last answers as pressed: L, R, T
+    pace: Pace = Pace()
+    reasons: tuple[str, ...] = ()  # sketches of the last reasons
+    running: dict[str, Test] = {}
     recent: dict[str, str] = {}  # hash of the task → revision and choice, the newest last
     heard: dict[str, int] = {}  # hashes of the agreements and standings applied, the newest last
 
@@ -80,25 +84,43 @@ def on_judgment(state: State, event: Judgment) -> Step:
     before = state.recent.get(key)
     if before is not None and int(before.partition(" ")[0]) >= event.revision:
         return state, []
-    checks = tuple(check for check in (speed.check(event), gold.check(event)) if check)
+    checks = tuple(checked(state, event))
     assessment = assess(state, event, checks)
     recent = remember(state.recent, key, f"{event.revision} {event.choice}")
     if before is not None:
         former = cast(Choice, before.partition(" ")[2])
         counts = taught(state.counts, event, former, sign=-1)
         return replace(state, counts=taught(counts, event, event.choice), recent=recent), [assessment]
-    rhythm, predicted = pattern.observe(state.rhythm, pattern.symbol(event.choice, event.swapped))
+    pressed, foretold = pattern.observe(state.pressed, pattern.symbol(event.choice, event.swapped))
     learned = replace(
         state,
         recorded=event.mode == "recorded",
         judgments=state.judgments + 1,
         counts=taught(state.counts, event, event.choice),
-        rhythm=rhythm,
-        tests={} if state.recorded and event.mode == "live" else state.tests,  # a record is not held against the living
+        pressed=pressed,
+        pace=speed.paced(state.pace, event),
+        reasons=kept(state.reasons, event.reason_sketch),
+        running={} if state.recorded and event.mode == "live" else state.running,  # no record held against the living
         recent=recent,
     )
-    state, alarms = settle(learned, event, event.judgment, bets_on(event, checks, predicted))
+    state, alarms = settle(learned, event, event.judgment, bets_on(event, checks, foretold))
     return state, [assessment, *alarms]
+
+
+def checked(state: State, event: Judgment) -> Iterator[Check]:
+    """What can be checked of this judgment, by what was known of its annotator before it."""
+    found = (speed.check(event), speed.pace_check(state.pace, event), gold.check(event))
+    yield from (check for check in found if check)
+    again = reasons.repeated(event.reason_sketch, state.reasons)
+    if again is not None:
+        yield Check(name="reason", passed=not again, detail="nearly the words of an earlier reason" if again else "")
+    if event.reason_length:
+        yield Check(name="machine", passed=not event.reason_signs, detail=", ".join(event.reason_signs))
+
+
+def kept(sketches: tuple[str, ...], sketch: str) -> tuple[str, ...]:
+    """The sketches with this one as the newest, the oldest forgotten."""
+    return (*sketches, sketch)[-reasons.REMEMBERED :] if sketch else sketches
 
 
 def assess(state: State, event: Judgment, checks: tuple[Check, ...]) -> Assessment:
@@ -143,16 +165,24 @@ def taught(counts: Counts, event: Judgment, choice: Choice, sign: int = 1) -> Co
     return reliability.learn_graded(counts, moment(event), choice, event.swapped, reliability.GOLD[event.gold], sign)
 
 
-def bets_on(event: Judgment, checks: Iterable[Check], predicted: bool | None) -> Iterator[Bet]:
+def bets_on(event: Judgment, checks: Iterable[Check], foretold: bool | None) -> Iterator[Bets]:
     """The bets that a first judgment of a task settles."""
     for check in checks:
-        yield check.name, TESTS[check.name].ratio(not check.passed)
+        yield check.name, TESTS[check.name].ratios(not check.passed)
     on_left = side.picked_left(event)
     if on_left is not None:
-        yield "left", TESTS["left"].ratio(on_left)
-        yield "right", TESTS["right"].ratio(not on_left)
-    if predicted is not None:
-        yield "pattern", TESTS["pattern"].ratio(predicted)
+        yield "left", TESTS["left"].ratios(on_left)
+        yield "right", TESTS["right"].ratios(not on_left)
+    if foretold is not None:
+        yield "pattern", TESTS["pattern"].ratios(foretold)
+    if event.gold is not None and event.choice != "tie":
+        yield from bets_on_accuracy(event.choice, reliability.GOLD[event.gold])
+
+
+def bets_on_accuracy(choice: Choice, others: Posterior) -> Iterator[Bets]:
+    """The bets that what the others (or the known answer) say of a decisive judgment settles."""
+    yield "accuracy", floor.ratios(choice, others, floor.LIFETIME)
+    yield "change", floor.ratios(choice, others, floor.WATCH)
 
 
 # ---------------------------------------------------------------- agreements
@@ -172,27 +202,41 @@ def on_agreement(state: State, event: Agreement) -> Step:
     if not event.withdrawn:
         counts = reliability.learn_graded(counts, at, event.choice, event.swapped, event.others)
     learned = replace(state, counts=counts, heard=remember(state.heard, key, 1))
-    if event.withdrawn or event.again or event.previous is not None or event.choice == "tie":
+    if event.choice == "tie":
         return learned, []
-    bets = [
-        ("guessing", floor.ratio(event.choice, event.others, floor.GUESSING)),
-        ("reversed", floor.ratio(event.choice, event.others, floor.REVERSED)),
-    ]
-    return settle(learned, event, event.judgment, bets)
+    if event.previous is not None and not event.withdrawn:
+        return corrected(learned, event.choice, event.others, event.previous), []
+    if event.again or event.withdrawn:
+        return learned, []
+    return settle(learned, event, event.judgment, bets_on_accuracy(event.choice, event.others))
+
+
+def corrected(state: State, choice: Choice, others: Posterior, before: Posterior) -> State:
+    """The accuracy tests after the others' word on a judgment changed. This alone alarms nobody."""
+    former = dict(bets_on_accuracy(choice, before))
+    moved = {
+        name: sequential.correct(state.running[name], [x / y for x, y in zip(ratios, former[name], strict=True)])
+        for name, ratios in bets_on_accuracy(choice, others)
+        if name in state.running
+    }
+    return replace(state, running=state.running | moved)
 
 
 # ---------------------------------------------------------------- alarms
 
 
-def settle(state: State, cause: Judgment | Agreement, judgment: str, bets: Iterable[Bet]) -> Step:
+def settle(state: State, cause: Judgment | Agreement, judgment: str, bets: Iterable[Bets]) -> Step:
     """Moves the tests and raises what alarms follow. Nobody is tested while suspended."""
     if state.standing == "suspended":
         return state, []
     at = cause.answered_at or cause.occurred_at
-    moved = {name: bet(state.tests.get(name, Test()), factor, at) for name, factor in bets}
+    moved = {
+        name: sequential.observe(state.running.get(name, Test()), ratios, at, TESTS[name].watch)
+        for name, ratios in bets
+    }
     risen = {name: level for name, test in moved.items() if (level := reached(name, test)) > test.level}
     moved |= {name: replace(moved[name], level=level) for name, level in risen.items()}
-    state = replace(state, tests=state.tests | moved)
+    state = replace(state, running=state.running | moved)
     alarms: list[Event] = []
     for name, level in risen.items():
         alert = alert_of(state, cause, judgment, name, moved[name])
@@ -214,14 +258,15 @@ def alert_of(state: State, cause: Judgment | Agreement, judgment: str, name: str
         hypothesis=kind.hypothesis,
         evidence={
             "test": name,
-            "capital": round(capital(test), 1),
+            "capital": round(evidence(name, test), 1),
             "observations": test.steps,
             "null_rate": round(kind.null, 3),
             "accuracy": round(known.accuracy, 3),
             "standing": level.standing,
+            **({"average_run_length": level.run_length} if kind.watch else {}),
         },
-        since=test.since,
-        false_alarm_rate=level.rate,
+        since=sequential.since(test),
+        false_alarm_rate=0.0 if kind.watch else level.rate,
         judgment=judgment,
         enforced=not state.recorded,
     )
@@ -250,18 +295,23 @@ def sanction(state: State, cause: Judgment | Agreement, alert: Alert, reached_le
     return replace(state, standing=level.standing, weight=level.weight), [standing]
 
 
-REASONS = {
+REASONS: dict[Hypothesis, str] = {
     "accuracy": "the others' consensus bears their judgments out too seldom",
+    "change": "the others' consensus bears their judgments out too seldom since some moment",
     "speed": "they answer faster than the texts can be read",
     "side": "they pick the same side whatever stands there",
     "pattern": "their answers follow a fixed pattern",
     "gold": "they miss tasks whose answer is known",
+    "reasons": "their reasons repeat each other or read like a language model's",
 }
 
 
 def reason(alert: Alert) -> str:
     """The alert in a sentence a lead understands."""
-    return f"{REASONS[alert.hypothesis]} (false-alarm rate {alert.false_alarm_rate:g})"
+    bound = f"false-alarm rate {alert.false_alarm_rate:g}"
+    if not alert.false_alarm_rate:
+        bound = f"one false alarm in {alert.evidence['average_run_length']:,} judgments or more"
+    return f"{REASONS[alert.hypothesis]} ({bound})"
 
 
 # ---------------------------------------------------------------- standings
@@ -273,8 +323,10 @@ def on_standing(state: State, event: Standing) -> Step:
     if event.by == BY or not event.enforced or key in state.heard:
         return state, []
     weight = 0.0 if event.standing == "suspended" else event.weight
-    tests = {} if event.standing == "active" else state.tests
-    return replace(state, standing=event.standing, weight=weight, tests=tests, heard=remember(state.heard, key, 1)), []
+    running = {} if event.standing == "active" else state.running
+    return replace(
+        state, standing=event.standing, weight=weight, running=running, heard=remember(state.heard, key, 1)
+    ), []
 
 
 # ---------------------------------------------------------------- memory

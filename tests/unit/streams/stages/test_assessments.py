@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import msgspec
 import pytest
 
 from streams.events import Agreement, Alert, Assessment, Choice, Event, Judgment, Standing
-from streams.quality.alarms import LEVELS
+from streams.quality.alarms import LEVELS, evidence
 from streams.stages import assessments
 from streams.stages.assessments import MEMORY, State, step
 
@@ -125,8 +126,17 @@ def test_a_withdrawn_agreement_is_forgotten() -> None:
 def test_a_restored_judgment_teaches_again_and_is_not_bet_on_again() -> None:
     first = run([agreement(1, "b")])[0]
     restored = run([agreement(1, "b"), agreement(1, "b", id="g1.2", again=True)])[0]
-    assert restored.tests == first.tests
+    assert restored.running == first.running
     assert restored.counts != first.counts
+
+
+def test_a_revised_agreement_corrects_the_bet_and_is_no_new_one() -> None:
+    revised = run([agreement(1, "b"), agreement(1, "b", id="g1.2", others=SURE_B, previous=SURE_A)])[0].running
+    plain = run([agreement(1, "b", others=SURE_B)])[0].running
+    assert revised.keys() == plain.keys() == {"accuracy", "change"}
+    for name, test in plain.items():
+        assert evidence(name, revised[name]) == pytest.approx(evidence(name, test))
+        assert revised[name].steps == 1
 
 
 def test_the_same_agreement_twice_teaches_once() -> None:
@@ -149,7 +159,8 @@ BAD: dict[str, list[Event]] = {
     "side": [judgment(n, "a" if n % 2 else "b", swapped=n % 2 == 0) for n in range(60)],
     "pattern": [judgment(n, "a" if n % 2 else "b", swapped=False) for n in range(60)],
     "gold": [judgment(n, "b", swapped=n * n % 7 % 2 == 0, gold="a" if n % 4 else "b") for n in range(60)],
-    "accuracy": [agreement(n, "a" if n % 10 == 0 else "b") for n in range(60)],
+    "reasons": [judgment(n, "ab"[n * n % 7 % 2], reason_length=90, reason_sketch="a" * 64) for n in range(40)],  # type: ignore[arg-type]
+    "change": [agreement(n, "a" if n % 10 == 0 else "b") for n in range(60)],
 }
 
 
@@ -164,11 +175,32 @@ def test_every_hypothesis_is_found_and_answered_by_degrees(hypothesis: str) -> N
 
 
 def test_an_alert_says_why_and_how_sure() -> None:
-    alert, *_ = only(Alert, run(BAD["accuracy"])[1])
+    alert, *_ = only(Alert, run(BAD["gold"])[1])
     assert alert.false_alarm_rate == LEVELS[0].rate
     assert alert.evidence["capital"] >= 1 / LEVELS[0].rate
     assert alert.judgment.startswith("j")
     assert alert.enforced
+
+
+def test_an_alert_for_change_states_its_run_length_and_the_moment() -> None:
+    good = [agreement(n, answered_at=n) for n in range(1, 101)]
+    turned = [agreement(n, "a" if n % 5 == 0 else "b", answered_at=n) for n in range(101, 160)]
+    alert, *_ = only(Alert, run([*good, *turned])[1])
+    assert (alert.hypothesis, alert.evidence["average_run_length"], alert.false_alarm_rate) == ("change", 1000, 0)
+    standing = only(Standing, run([*good, *turned])[1])[0]
+    assert standing.reason.endswith("since some moment (one false alarm in 1,000 judgments or more)")
+    assert abs(alert.since - 101) <= 3
+    assert alert.judgment < "j125"
+
+
+def test_both_accuracy_tests_find_people_who_guess() -> None:
+    found: set[str] = set()
+    for seed in range(6):
+        draw = random.Random(seed)
+        said = run([agreement(n, draw.choice("ab")) for n in range(400)])[1]  # type: ignore[arg-type]
+        assert only(Standing, said)[-1].standing == "suspended"
+        found |= {alert.hypothesis for alert in only(Alert, said)}
+    assert found == {"accuracy", "change"}
 
 
 def test_the_suspended_weigh_nothing_and_the_weighted_half() -> None:
@@ -215,7 +247,7 @@ def test_a_lead_suspends_and_reinstates() -> None:
 def test_reinstated_the_tests_start_again() -> None:
     state, _ = run([*BAD["gold"], by_lead("active")])
     assert state.standing == "active"
-    assert state.tests == {}
+    assert state.running == {}
     again = run([judgment(n, "b", gold="a") for n in range(200, 203)], state)[1]
     assert only(Alert, again) == []
 
@@ -246,4 +278,4 @@ def test_honest_annotators_are_left_alone() -> None:
 def test_the_state_stays_small() -> None:
     events: list[Event] = [event for n in range(5 * MEMORY) for event in (judgment(n, gold="a"), agreement(n))]
     state, _ = run(events)
-    assert len(msgspec.json.encode(state)) < 4000
+    assert len(msgspec.json.encode(state)) < 5000
