@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -12,8 +11,7 @@ from sqlalchemy.exc import OperationalError as SqlOperationalError
 
 from streams.engines.port import Record, View
 from streams.engines.sqlite_log import SqliteLog, SqliteTransaction
-from streams.engines.stamp import stamp
-from streams.events import DeadLetter, Event, digest
+from streams.engines.stamp import dead_letter, stamp_all
 from streams.topology import Stage
 
 TURN = 32  # events of one topic that a consumer applies before the next turn: a millisecond of work
@@ -72,20 +70,7 @@ class Consumer:
         if topic == "dead_letters":
             return  # its own dead letter would be another: the log line above is what is left
         key, payload = transaction.stored(topic, offset)
-        now = time.time_ns() // 1_000_000
-        letter = DeadLetter(
-            id=digest("dead letter", self.name, topic, str(offset)),
-            occurred_at=now,
-            ingested_at=now,
-            actor=f"stage:{self.name}",
-            topic=topic,
-            partition=0,
-            offset=offset,
-            key=key,
-            stage=self.name,
-            reason=f"{type(error).__name__}: {error}"[:2000],
-            payload=payload,
-        )
+        letter = dead_letter(self.name, topic, (0, offset), key, payload, error)
         transaction.append(letter)
 
 
@@ -131,11 +116,11 @@ class StageConsumer(Consumer):
             self._fault("before_step")
             try:
                 state, outputs = self._stage.step(self._state(transaction, record.key), record.event)
-                stamped = self._stamped(record, outputs)
+                stamped = stamp_all(outputs, self._stage, record, self._log.topology.by_event)
             except Exception as error:
                 self.bury(transaction, record.topic, record.offset, error)
                 continue
-            for output in stamped:
+            for _, output in stamped:
                 transaction.append(output)
                 self._fault("after_output")
             self._cache[record.key] = state
@@ -146,17 +131,6 @@ class StageConsumer(Consumer):
         if key not in self._cache:
             self._cache[key] = self.stored_state(transaction.raw, key)
         return self._cache[key]
-
-    def _stamped(self, record: Record, outputs: Sequence[Event]) -> list[Event]:
-        """Outputs with ids; a step that writes to a topic that is not declared is a bug and must not pass."""
-        by_event = self._log.topology.by_event
-        stamped = []
-        for ordinal, output in enumerate(outputs):
-            topic = by_event[type(output)].name
-            if topic not in self._stage.outputs:
-                raise TypeError(f"stage {self.name} wrote to {topic}, which its row of the topology does not name")
-            stamped.append(stamp(output, self.name, record, topic, ordinal))
-        return stamped
 
 
 class ViewConsumer(Consumer):

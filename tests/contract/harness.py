@@ -64,7 +64,11 @@ class Harness(Protocol):
 class EmbeddedHarness:
     """The embedded engine on a SQLite file."""
 
-    points = ("before_step", "after_output", "after_state", "before_commit", "after_commit")
+    crashes = tuple(
+        (point, number)
+        for point in ("before_step", "after_output", "after_state", "before_commit", "after_commit")
+        for number in (1, 2, 17)
+    )
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
