@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 PAGES = [
     ("loop.py", "Loop", "all_inclusive"),
     ("annotators.py", "Annotators", "group"),
+    ("quarantine.py", "Quarantine", "shield_person"),
     ("quality.py", "Quality", "verified"),
     ("batches.py", "Data", "stacks"),
     ("models.py", "Models", "model_training"),

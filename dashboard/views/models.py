@@ -97,7 +97,7 @@ def table(models: list[Json]) -> str:
     frame = pd.DataFrame(
         {
             "Model": [row["model"] for row in models],
-            "Status": [row["status"] for row in models],
+            "Status": [row["status"] + (", in doubt" if row.get("doubt") else "") for row in models],
             "Campaign": [row["campaign"] for row in models],
             "Held-out accuracy": [
                 round(h.get("new_correct", 0) / h["pairs"], 3) if h.get("pairs") else None for h in holdout
@@ -265,6 +265,16 @@ def actions(one: Json) -> None:
         )
 
 
+def doubted(doubt: Json) -> str:
+    """Why a model is in doubt, and what can be done."""
+    said = []
+    if doubt["pairs"]:
+        said.append(f"{doubt['pairs']:,} of its {doubt['size']:,} training pairs rest on judgments taken back since.")
+    if doubt["inherited_from"]:
+        said.append(f"It was trained from {parts.plain(', '.join(doubt['inherited_from']))}, which is in doubt itself.")
+    return " ".join([*said, "Train again on a new batch, or roll back."])
+
+
 def detail(model: str) -> None:
     """One model."""
     watched = session.watch(f"/v1/models/{model}")
@@ -273,9 +283,12 @@ def detail(model: str) -> None:
     one = watched.value
     tone = {"champion": "", "rejected": "warn"}.get(one["status"], "quiet")
     words, buttons = st.columns([2, 1], vertical_alignment="center")
-    words.html(f'<h2 class="pf-title">Model {escape(model)} {parts.badge(one["status"], tone)}</h2>')
+    marks = parts.badge(one["status"], tone) + (parts.badge("in doubt", "warn") if one.get("doubt") else "")
+    words.html(f'<h2 class="pf-title">Model {escape(model)} {marks}</h2>')
     with buttons:
         actions(one)
+    if one.get("doubt"):
+        st.warning(doubted(one["doubt"]), icon=":material/report:")
     left, right = st.columns([1.2, 1], gap="large")
     with left:
         examined(one["report"] or {})

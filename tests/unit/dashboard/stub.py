@@ -186,6 +186,8 @@ class Stub:
             people = [] if self.empty or query.get("after") else [self._annotator(i) for i in range(len(PEOPLE))]
             return {"annotators": people}
         index = int(parts[0].removeprefix("an"))
+        if parts[-1] == "quarantine":
+            return self._quarantine(index, query)
         now, alarm = self.clock(), PEOPLE[index][7]
         agreement = PEOPLE[index][1]
         recent = [
@@ -201,6 +203,27 @@ class Stub:
                     "reason": current["reason"], "alert": "al", "enforced": True, "at": now - 22 * MINUTE}]  # fmt: skip
         alerts = [self._alert(index)] if alarm else []
         return current | {"recent": recent, "alerts": alerts, "history": history if alarm else []}
+
+    def _quarantine(self, index: int, query: dict[str, str]) -> Json | None:
+        undo, alarm = query.get("undo") == "1", PEOPLE[index][7]
+        if PEOPLE[index][0] == "Noor Aziz" and query.get("since", "auto") == "auto" and not undo:
+            return None
+        changes = {"turned": 6, "lost": 17, "reached": 0, "same": 54, "undecided": 9}
+        rows = [{"task": f"5f{n:04x}", "campaign": "default", "change": change, "verdict": "ab"[n % 2],
+                 "probability": 0.97 - 0.003 * n, "verdict_after": "ba"[n % 2] if change == "turned" else None,
+                 "probability_after": 0.9 - 0.01 * n, "status": "closed",
+                 "status_after": "closed" if change == "turned" else "open", "labels": int(change == "lost")}
+                for change, first, last in (("turned", 0, 6), ("lost", 6, 23)) for n in range(first, last)]  # fmt: skip
+        some = {name: {"count": count, "ids": []}
+                for name, count in (("judgments", 86), ("tasks", 86), ("preferences", 77), ("runs", 1))}  # fmt: skip
+        return some | {
+            "annotator": f"an{index:02}", "since": 0 if undo else self.clock() - 70 * MINUTE, "undo": undo,
+            "alert": "" if undo else "al", "hypothesis": "" if undo else alarm,
+            "batches": [{"batch": "b1", "campaign": "default", "size": 226, "members": 31, "holdout": 4, "changed": 9}],
+            "models": [{"model": "m2", "campaign": "default", "batch": "b1", "status": "champion"},
+                       {"model": "m3", "campaign": "default", "batch": "b2", "status": "rejected"}],
+            "verdicts": {"decided": 86, **changes, "requeued": 17, "escalated": 2, "labels": 17, "rows": rows},
+        }  # fmt: skip
 
     def _alerts(self, _parts: list[str], _query: dict[str, str]) -> Json:
         flagged = [i for i, person in enumerate(PEOPLE) if person[7]]
@@ -300,7 +323,8 @@ class Stub:
         }  # fmt: skip
         models = [{"model": f"m{n}", "campaign": "default", "run": f"r{n}", "batch": f"b{n - 1}", "parent": f"m{n - 1}",
                    "uri": f"file:///models/m{n}", "report": report, "manifest": {}, "at": now - (95 - 27 * n) * MINUTE,
-                   "status": "champion" if f"m{n}" == self.champion else ("retired", "candidate", "rejected")[n - 1]}
+                   "status": "champion" if f"m{n}" == self.champion else ("retired", "candidate", "rejected")[n - 1],
+                   "doubt": {"pairs": 31, "size": 226, "inherited_from": ["m1"]} if n == 3 else None}
                   for n in (3, 2, 1)]  # fmt: skip
         if not parts:
             return {"models": [] if self.empty else models}

@@ -15,7 +15,7 @@ from dashboard.client import KEY_VARIABLE, Client
 from tests.unit.dashboard.stub import Stub
 
 SCRIPT = str(Path(dashboard.__file__).with_name("app.py"))
-PAGES = ["loop", "annotators", "quality", "batches", "models", "system"]
+PAGES = ["loop", "annotators", "quarantine", "quality", "batches", "models", "system"]
 
 
 @pytest.fixture
@@ -132,6 +132,8 @@ def test_a_key_in_the_environment_signs_in_and_can_be_left(service: Stub, monkey
     [
         ("annotators", "suspend", "lead", True),
         ("annotators", "suspend", "engineer", False),
+        ("quarantine", "quarantine", "lead", True),
+        ("quarantine", "quarantine", "engineer", False),
         ("batches", "cut", "engineer", True),
         ("batches", "cut", "lead", False),
         ("models", "promote", "engineer", True),
@@ -202,6 +204,29 @@ def test_a_refused_action_says_so_and_stays_open(asked: Any, service: Stub) -> N
     service.revoked = True
     asked.text_input(key="suspend-reason").set_value("fast")
     assert "not known here" in words(asked.button[0].click().run())
+
+
+def test_a_quarantine_is_shown_before_it_is_done(opened: Callable[..., Any], service: Stub) -> None:
+    app = opened("quarantine", "plk_lead", annotator="an08")
+    said = words(app)
+    assert "31 of 226 pairs touched, 9 with another verdict" in said
+    assert "6 turn, 17 lost, 0 reached" in said
+    assert service.actions == []
+    dialog = app.button(key="quarantine").click().run()
+    assert "86 judgments are taken back" in words(dialog)
+
+
+def test_a_quarantine_without_an_estimate_asks_for_a_time(opened: Callable[..., Any]) -> None:
+    app = opened("quarantine", "plk_lead", annotator="an07")
+    assert "Nothing to show" in words(app)
+    app.radio(key="quarantine-what").set_value("Everything").run()
+    assert "31 of 226 pairs touched" in words(app)
+
+
+def test_a_model_in_doubt_says_why(opened: Callable[..., Any]) -> None:
+    said = words(opened("models"))
+    assert "in doubt" in said
+    assert "31 of its 226 training pairs rest on judgments taken back since" in said
 
 
 def test_the_button_opens_the_dialog(opened: Callable[..., Any]) -> None:
