@@ -18,6 +18,7 @@ from services.commands.quarantine import quarantine
 from services.demo.command import demo_command
 from services.replay.command import replay_command
 from services.settings import read_settings
+from services.worker.command import worker_command
 from streams.errors import PrefloopError
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ app.command("train")(models.train)
 app.command("promote")(models.promote)
 app.command("rollback")(models.rollback)
 app.command("quarantine")(quarantine)
+app.command("worker", rich_help_panel="Cluster")(worker_command)
 app.add_typer(keys.app, name="keys")
 app.add_typer(campaigns.app, name="campaigns")
 

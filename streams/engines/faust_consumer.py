@@ -33,6 +33,7 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
         self._hand_over = callback
         self._due: dict[TP, int] = {}  # the next offset to deliver, of each source partition in hand
         self._commits: dict[TP, int] = {}  # where the present assignment begins
+        self.has_joined = False  # an assignment has come, be it empty
         self._fetches: dict[tuple[TP, int], int] = {}  # how often a hole was fetched again
         self.revoking: Callable[[], Awaitable[None]] | None = None  # awaited before partitions are given away
         super().__init__(transport, self._count, *args, **kwargs)
@@ -83,6 +84,7 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
         """The streams' queues have just been emptied: from here on everything due is delivered."""
         super().resume_flow()
         self._due = dict(self._commits)
+        self.has_joined = True
         for tp in self._due:
             self._fetch_again(tp)
 

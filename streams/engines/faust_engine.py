@@ -13,7 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import aiokafka
@@ -96,6 +96,18 @@ class FaustEngine:
         inboxes = {name: self._layout.full_name(self._layout.inbox(s.stage).name) for name, s in self.stages.items()}
         lags = self.watch.glance.lags
         return {name: sum(lag for (topic, _), lag in lags.items() if topic == inboxes[name]) for name in inboxes}
+
+    def is_ready(self) -> bool:
+        """Tables recovered, partitions assigned (or none left for this worker), events flowing."""
+        return self.watch.glance.ready
+
+    def partitions(self) -> int:
+        """How many this worker has now."""
+        return len(self.watch.glance.commits)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What has been done since the process began: by stage, by kind."""
+        return {name: asdict(stage.counts) for name, stage in self.stages.items()}
 
     async def _when_writes_are_done(self) -> None:
         """Returns when no batch is between its check and its last write."""
@@ -300,11 +312,11 @@ class Watch(Service):  # type: ignore[misc]
 
     async def _take(self) -> Glance:
         app, consumer = self._app, self._app.consumer
-        flowing = consumer.flow_active and not app.rebalancing and not app.in_recovery
-        commits = consumer.commits() if flowing else {}
-        if not flowing or not commits:
+        flowing = consumer.has_joined and consumer.flow_active and not app.rebalancing and not app.in_recovery
+        if not flowing:
             return Glance(ready=False, lags={}, commits={}, recovering=app.tables.recovery.active_remaining_total())
-        ends = await self._ends(commits)
+        commits = consumer.commits()
+        ends = await self._ends(commits) if commits else {}
         if ends is None:
             return self.glance  # no answer: as if nothing had moved
         places = {(tp.topic, tp.partition): offset for tp, offset in commits.items()}

@@ -29,7 +29,7 @@ class Broker:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._running: subprocess.Popen[bytes] | None = None
-        self.port, controller = _free_port(), _free_port()
+        self.port, controller = free_port(), free_port()
         self._configuration = folder / "server.properties"
         self._configuration.write_text(_properties(folder / "log", self.port, controller))
         self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._configuration)).wait()
@@ -110,7 +110,8 @@ num.io.threads=4
 """
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Nobody listened on it a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,1 @@
+"""The process that runs the stages of a cluster on Faust, and what keeps it running."""
