@@ -18,6 +18,7 @@ from services.commands.quarantine import quarantine
 from services.demo.command import demo_command
 from services.replay.command import replay_command
 from services.settings import read_settings
+from services.simulation.command import simulate_command
 from services.worker.command import worker_command
 from streams.errors import PrefloopError
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command("demo")(demo_command)
 app.command("aggregate")(aggregate_command)
 app.command("replay")(replay_command)
+app.command("simulate")(simulate_command)
 app.command("export")(models.export)
 app.command("train")(models.train)
 app.command("promote")(models.promote)
