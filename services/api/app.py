@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import anyio.to_thread
 import structlog
@@ -60,7 +60,9 @@ def _lifespan(context: Context) -> Callable[[FastAPI], contextlib.AbstractAsyncC
         context.campaigns.load(context.service.store)
         await anyio.to_thread.run_sync(context.runs.load, context.service.store)
         await _ensure_default_campaign(context)
-        tasks = [asyncio.create_task(_recover(context)), asyncio.create_task(_tick(context))]
+        alone = (_recover, _tick)  # in a cluster the materializer feeds the queue, and the coordinator ends leases
+        work = alone if context.service.is_alone else ()
+        tasks = [asyncio.create_task(task(context)) for task in work]
         yield
         for task in tasks:
             task.cancel()
@@ -70,20 +72,23 @@ def _lifespan(context: Context) -> Callable[[FastAPI], contextlib.AbstractAsyncC
 
 
 def _listen(context: Context) -> None:
-    def listener(records: list[Record]) -> None:
+    applies = [context.campaigns.apply, context.runs.apply]
+    if context.service.is_alone:
+        store = context.service.store
+        context.live.load({topic: store.end(topic) for topic in store.topology.topics})
+        applies += [context.queue.apply, lambda records: context.live.add(records, context.clock())]
+
+    def listener(records: Sequence[Record]) -> None:
         if not records:
             return
         try:
-            for apply in (context.campaigns.apply, context.runs.apply, context.queue.apply):
+            for apply in applies:
                 apply(records)
-            context.live.add(records, context.clock())
         except Exception as error:  # the writer must go on: what it wrote is durable and right
             context.live.error(context.clock(), "listener", str(error))
             _log.error("a committed record could not be taken over", exc_info=True)
 
-    store = context.service.store
-    context.live.load({topic: store.end(topic) for topic in store.topology.topics})
-    context.service.engine.add_listener(listener)  # type: ignore[arg-type]
+    context.service.engine.add_listener(listener)
 
 
 async def _ensure_default_campaign(context: Context) -> None:

@@ -15,12 +15,9 @@ from starlette.responses import Response
 from services.api.auth import Caller, Keyring
 from services.api.books import CampaignBook, RunBook
 from services.api.errors import BodyError, TooLargeError
-from services.api.live import LiveCounts
 from services.api.metrics import Metrics, Sources
 from services.api.replies import Replies
 from services.bootstrap import Service
-from services.queue.memory import MemoryQueue
-from services.queue.rebuild import ViewArchive
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.errors import InputError
@@ -37,11 +34,11 @@ class Context:
         self.service = service
         self.clock = service.clock
         self._replies = Replies()
-        self.queue = MemoryQueue(ViewArchive(service.database, service.engine.lag))
+        self.queue = service.queue
         self.campaigns = CampaignBook()
         self.runs = RunBook()
         self.keyring = Keyring(service.database)
-        self.live = LiveCounts(service.clock())
+        self.live = service.live(service.clock())
         self.metrics = Metrics(
             Sources(
                 queue=self.queue.counts,
@@ -50,7 +47,7 @@ class Context:
                 events=self.live.totals,
                 alerts=self._alerts,
                 errors=self.live.errors_by_place,
-                folder=service.settings.data,
+                folder=service.settings.data if service.is_alone else None,
             )
         )
 

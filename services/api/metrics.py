@@ -28,7 +28,7 @@ class Sources:
     events: Counts  # by topic
     alerts: Counts  # by hypothesis
     errors: Counts  # by place, since the start
-    folder: Path  # of the data
+    folder: Path | None  # of the data; None in a cluster, whose data is elsewhere
 
 
 class _Numbers(Collector):
@@ -54,10 +54,15 @@ class _Numbers(Collector):
         yield CounterMetricFamily("prefloop_dead_letters", "Events that could not be used", value=letters)
         yield _counter("prefloop_alerts", "Alarms about annotators", "hypothesis", sources.alerts())
         yield _counter("prefloop_errors", "What went wrong inside, since the start", "where", sources.errors())
-        free = shutil.disk_usage(sources.folder).free
-        yield GaugeMetricFamily("prefloop_disk_free_bytes", "Free space where the data folder lies", value=free)
-        size = sum(path.stat().st_size for path in sources.folder.glob("prefloop.sqlite3*"))
-        yield GaugeMetricFamily("prefloop_database_bytes", "Log and views, with their write-ahead log", value=size)
+        if sources.folder is not None:
+            yield from _disk(sources.folder)
+
+
+def _disk(folder: Path) -> Iterator[Metric]:
+    free = shutil.disk_usage(folder).free
+    yield GaugeMetricFamily("prefloop_disk_free_bytes", "Free space where the data folder lies", value=free)
+    size = sum(path.stat().st_size for path in folder.glob("prefloop.sqlite3*"))
+    yield GaugeMetricFamily("prefloop_database_bytes", "Log and views, with their write-ahead log", value=size)
 
 
 def _counter(name: str, text: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, func, select, text
 
 from services.store import models as m
+from services.store.cluster_tables import REACHED
 from services.store.database import snapshot as snapshot  # its readers gather with it
 from services.store.projection import Views
 from streams.engines.port import Record
@@ -29,9 +30,8 @@ class LogReader(Protocol):
 
 def places(sql: Connection) -> dict[str, int]:
     """Topic -> offset after the last event that the views have folded, in this connection's snapshot."""
-    rows = sql.execute(
-        text("SELECT topic, next_offset FROM engine_offsets WHERE consumer = :name"), {"name": Views.name}
-    )
+    name = REACHED if sql.dialect.name == "postgresql" else Views.name
+    rows = sql.execute(text("SELECT topic, next_offset FROM engine_offsets WHERE consumer = :name"), {"name": name})
     return {str(topic): int(place) for topic, place in rows}
 
 

@@ -55,5 +55,9 @@ engine_origins = Table(  # the newest origin folded of each source, so that an e
     Column("ordinal", Integer, nullable=False),
 )
 
+# Consumers in engine_offsets beside the views' own, which names Kafka partitions:
+REACHED = "views reached"  # by topic of ours: the log_offset after the last one folded, as one machine's places are
+MIGRATED = "migration"  # by Kafka partition: where what a migration brought ends
+
 VIEWS = (texts, kept_events)
 PLACES = (engine_offsets, engine_origins)

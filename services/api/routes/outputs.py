@@ -15,10 +15,10 @@ from services.api.books import new_id
 from services.api.context import MIB, Call, Context, invalid, json_answer, parse
 from services.api.errors import BodyError, TooLargeError, body_of
 from services.api.routing import Endpoint
+from services.bootstrap import LogReads
 from services.store import models as m
 from streams.admission import RawOutput, RawSignal, admit_output, admit_signal
 from streams.engines.port import Admission, Transaction
-from streams.engines.sqlite_log import SqliteLog
 from streams.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from streams.events import Output, Signal, Text
 
@@ -235,7 +235,7 @@ def _append_signal(transaction: Transaction, event: Signal, words: Text | None, 
     return admission
 
 
-def _campaign_of(sql: Connection, store: SqliteLog, output: str) -> str:
+def _campaign_of(sql: Connection, store: LogReads, output: str) -> str:
     """The log knows at once what the views know a moment later."""
     campaign = sql.execute(select(m.outputs.c.campaign).where(m.outputs.c.output == output)).scalar()
     if campaign:
