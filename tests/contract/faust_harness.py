@@ -6,13 +6,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kafka import KafkaProducer
 
 from streams.engines.embedded import no_fault
-from streams.engines.guarded import GuardedStage
+from streams.engines.guarded import Delivery, GuardedStage
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_log import KafkaLog
 from streams.engines.kafka_reader import KafkaReader, commits
@@ -109,14 +109,14 @@ class FaustHarness:
 
     def drain(self) -> None:
         deadline = time.monotonic() + DRAINED_WITHIN
-        while not self._drained():
+        while not self.drained():
             if any(worker.poll() is not None for worker in self.workers):
                 raise CrashError(f"a worker ended: {[worker.poll() for worker in self.workers]}")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not drained: {self._log_file.read_text()[-3000:]}")
             time.sleep(0.1)
 
-    def _drained(self) -> bool:
+    def drained(self) -> bool:
         """Commits are read before ends: where they are equal, nothing was in hand all the while."""
         inboxes = {self.layout.full_name(self.layout.inbox(s).name) for s in self.layout.topology.stages.values()}
         try:
@@ -137,6 +137,10 @@ class FaustHarness:
 
     def _is(self, topic: str, payload: bytes) -> bool:
         return payload.startswith(b'{"type":"%s"' % self.layout.topology.topics[topic].event.__name__.encode())
+
+    def messages(self, topic: str) -> Iterator[Delivery]:
+        """Every message of a topic by its full name."""
+        return self._reader.all(topic)
 
     def state(self, stage: str, key: str) -> object | None:
         rows = self._reader.all(self.layout.states(stage))

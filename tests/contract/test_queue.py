@@ -399,6 +399,35 @@ def test_no_gold_where_there_is_nothing_else(desk: Desk) -> None:
     assert desk.next("ada") is None
 
 
+def test_gold_that_rests_or_is_retired_is_not_given_until_it_is_open_again(desk: Desk) -> None:
+    desk.commit(e.Campaign(name="default", version=1, gold_rate=1.0))
+    desk.commit(task("t"), task("u"), task("v"), task("g", gold="a"))
+    update = e.TaskUpdate(task="g", status="closed", slots_wanted=0, judgments=0)
+    desk.commit(update)
+    assert name_of(desk.next("ada")) == "t"
+    counts = desk.queue.counts()
+    assert (counts.open, counts.escalated) == (3, 0)
+    desk.commit(replace(update, status="open"))
+    assert name_of(desk.next("bob")) == "g"
+
+
+def test_an_annotators_own_share_of_gold_comes_before_the_campaigns(desk: Desk) -> None:
+    desk.commit(e.Campaign(name="default", version=1, gold_rate=1.0))
+    desk.commit(task("t", overlap=2), task("g", gold="a"))
+    assert name_of(desk.next("ada", gold_rates={"default": 0.0})) == "t"
+    assert name_of(desk.next("bob", gold_rates={"other": 0.0})) == "g"
+
+
+def test_who_has_to_qualify_gets_gold_alone_there_and_anything_elsewhere(desk: Desk) -> None:
+    desk.commit(e.Campaign(name="default", version=1, gold_rate=0.0), e.Campaign(name="easy", version=1, gold_rate=0.0))
+    desk.commit(task("t"), task("g", gold="a"), task("e", campaign="easy"))
+    beginner: dict[str, Any] = {"unqualified": frozenset({"default"})}
+    given = [name_of(desk.next("ada", **beginner)) for _ in range(2)]
+    assert given == ["g", "e"]
+    assert name_of(desk.next("bob", barred=frozenset({"default", "easy"}))) is None
+    assert name_of(desk.next("cy")) == "t"
+
+
 def test_escalated_tasks_go_to_one_adjudicator_who_never_judged_them(desk: Desk) -> None:
     desk.commit(task("t"))
     grant = desk.next("ada")
