@@ -21,6 +21,18 @@ def demo_command(
         FOLDER
     ),
     prompts: Annotated[int, typer.Option(min=16, max=144, help="Prompts a round; two candidates each.")] = 96,
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Drive this deployment instead of a service of the demo's own; its admin key in PREFLOOP_KEY. "
+            "--data must lie where the deployment's trainer sees it under the same path.",
+        ),
+    ] = "",
+    tiny: Annotated[
+        bool,
+        typer.Option("--tiny", help="A tiny random model that says nothing sensible: the loop alone."),
+    ] = False,
 ) -> None:
     """Watch the whole loop with a real small model: SmolLM2-135M-Instruct and fifteen simulated annotators.
 
@@ -29,7 +41,7 @@ def demo_command(
     the consensus trains a reward model and the policy, and a gate decides about the promotion. About six minutes a
     round on two cores; the dashboard is up the whole time.
     """
-    from services.demo.session import play
+    from services.demo.session import Plan, play
 
     console = Console()
     bars = Progress(
@@ -45,13 +57,18 @@ def demo_command(
         play(
             console,
             bars,
-            folder,
-            data / "smollm2",
-            rounds=rounds,
-            prompts=prompts,
-            keep=keep,
+            Plan(
+                data=folder,
+                model=data / ("tiny" if tiny else "smollm2"),
+                rounds=rounds,
+                prompts=prompts,
+                keep=keep,
+                tiny=tiny,
+                against=against,
+            ),
         )
     except KeyboardInterrupt:
         bars.stop()
-        console.print(f"\nstopped; the service and everything beside it has ended. What there is lies in {folder}")
+        ended = "the deployment goes on" if against else f"the service has ended; what there is lies in {folder}"
+        console.print(f"\nstopped; {ended}")
         raise typer.Exit(INTERRUPTED) from None

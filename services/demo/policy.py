@@ -72,6 +72,8 @@ class Policy:
 
         from services.trainer.models import load, pick_device, pick_dtype
 
+        if not Path(uri).is_dir():
+            raise DemoError(f"there is no model folder {uri} here: run the demo where the trainer keeps its artifacts")
         torch.set_num_threads(threads)
         device = pick_device("auto")
         self._model: Any

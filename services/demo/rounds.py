@@ -39,6 +39,7 @@ class Loop:
     prompts: int  # a round
     threads: int = 2
     campaign: str = CAMPAIGN
+    run: str = "run"  # begins the ids of the outputs, so that no two runs against one deployment meet
     seen: set[str] = field(default_factory=set)  # tasks of earlier rounds
     responses: dict[str, list[list[str]]] = field(default_factory=dict)  # to the evaluation prompts, by model
     make_policy: Callable[[str, int], Policy] = Policy
@@ -63,11 +64,11 @@ class Loop:
         self.progress.update(task, total=last.total or 1, completed=last.total or 1)
 
 
-def write_campaign(service: Running, base: Path, **training: Any) -> None:
+def write_campaign(service: Running, base: Path, recipe: str = "demo", **training: Any) -> None:
     """Writes the demo's campaign, with the model as its anchor."""
     definition = yaml.safe_load((HERE / "campaign.yaml").read_text("utf-8"))
     name = definition.pop("name")
-    definition["training"]["config"]["over_refusal_prompts"] = str(HERE / "over_refusal.csv")
+    definition["training"]["config"] = {"recipe": recipe, "over_refusal_prompts": str(HERE / "over_refusal.csv")}
     definition["training"] |= {"base_model": str(base.absolute()), **training}
     service.put(f"/v1/campaigns/{name}", definition)
 
@@ -149,19 +150,19 @@ def sample(loop: Loop, number: int, uri: str, prompts: Sequence[str], sent: Call
     with loop.bar(f"round {number}: the policy answers", len(prompts)) as update:
         policy, done = loop.make_policy(uri, loop.threads), 0
         for pairs in policy.candidates(prompts, seed=1_000 * number):
-            chunk = [output(number, done + i, prompts[done + i], pair, Path(uri).name) for i, pair in enumerate(pairs)]
-            send(loop.service, chunk)
+            model = Path(uri).name
+            send(loop.service, [output(loop, number, i, prompts[i], pair, model) for i, pair in enumerate(pairs, done)])
             sent()
             done += len(pairs)
             update(completed=done)
         policy.close()
 
 
-def output(number: int, index: int, prompt: str, pair: Sequence[str], model: str) -> dict[str, Any]:
+def output(loop: Loop, number: int, index: int, prompt: str, pair: Sequence[str], model: str) -> dict[str, Any]:
     """What a production model would send."""
     return {
-        "id": f"round-{number}-{index}",
-        "campaign": CAMPAIGN,
+        "id": f"{loop.run}-round-{number}-{index}",
+        "campaign": loop.campaign,
         "prompt": prompt,
         "responses": list(pair),
         "model": model,
@@ -200,7 +201,7 @@ def train(loop: Loop, number: int, batch: str) -> str:
                 if run["status"] == "failed":
                     raise DemoError(f"the training run failed: {run['error']}")
             if time.monotonic() - heard > STALLED:
-                raise DemoError(f"no sign of the trainer for {STALLED:.0f} s; see {loop.service.log.parent / 'logs'}")
+                raise DemoError(f"no sign of the trainer for {STALLED:.0f} s; see {loop.service.log}")
             time.sleep(LOOK)
 
 
@@ -224,7 +225,7 @@ def decided_model(loop: Loop, run: str) -> dict[str, Any]:
             if model is not None and model["status"] != "candidate":
                 return dict(loop.service.get(f"/v1/models/{model['model']}"))
             time.sleep(LOOK)
-    raise DemoError(f"the gate has not decided after {GATE:.0f} s; see the service's log {loop.service.log}")
+    raise DemoError(f"the gate has not decided after {GATE:.0f} s; see {loop.service.log}")
 
 
 def compare(loop: Loop, number: int, new: str, old: str) -> Interval:

@@ -1,11 +1,11 @@
-"""The running service as the demo speaks to it: over HTTP, with the admin's key, like people do."""
+"""The service as the demo speaks to it, its own or a deployment: over HTTP, with the admin's key, like people do."""
 
 from __future__ import annotations
 
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,16 +29,12 @@ class DemoError(PrefloopError):
 class Running:
     """A running service and the key to it."""
 
-    spawned: SpawnedService
+    url: str  # of the API and the annotator page
     client: Client
     key: str  # the admin's
-    dashboard_url: str
-    log: Path
-
-    @property
-    def url(self) -> str:
-        """Of the API and the annotator page."""
-        return self.spawned.url
+    dashboard_url: str = ""  # "" where the demo does not know it
+    log: str = "the deployment's own logs"  # where the service and the trainer tell what happens
+    check: Callable[[], None] = lambda: None  # raises where the service has ended
 
     def get(self, path: str, **query: str | int) -> Any:
         """The JSON at the path; an outage of a few seconds is waited out."""
@@ -47,7 +43,7 @@ class Running:
             try:
                 return self.client.get(self.key, path, **query)
             except UnavailableError:
-                self.spawned.check()
+                self.check()
                 if time.monotonic() > end:
                     raise
                 time.sleep(LOOK)
@@ -78,12 +74,24 @@ def running_service(data: Path, settings: Settings, options: Sequence[str] = ())
     options = ["--dashboard-port", str(dashboard_port), *options]
     with SpawnedService(data, key, port=port, options=options, log=log) as spawned, connect(spawned.url).http as http:
         yield Running(
-            spawned=spawned,
+            url=spawned.url,
             client=Client(http),
             key=key,
             dashboard_url=f"http://127.0.0.1:{dashboard_port}",
-            log=log,
+            log=f"{log} and {data / 'logs'}",
+            check=spawned.check,
         )
+
+
+@contextmanager
+def deployed_service(url: str, key: str) -> Iterator[Running]:
+    """A deployment that runs already. Raises UnavailableError where it does not, DemoError for a key of no admin."""
+    with connect(url).http as http:
+        running = Running(url=url, client=Client(http), key=key)
+        role = running.get("/v1/me")["role"]
+        if role != "admin":
+            raise DemoError(f"the key in PREFLOOP_KEY is one of role {role}: the demo needs the deployment's admin key")
+        yield running
 
 
 def free_port(first: int) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -12,57 +15,101 @@ from rich.progress import Progress
 from services.demo.crowd import hire
 from services.demo.facts import RoundFacts, lone_accuracy, verdicts
 from services.demo.policy import ENVIRONMENT, convert, read_prompts
-from services.demo.rounds import Loop, leave_tasks, play_round, send_gold, write_campaign
-from services.demo.running import Running, running_service
+from services.demo.rounds import CAMPAIGN, Loop, leave_tasks, play_round, send_gold, write_campaign
+from services.demo.running import Running, deployed_service, running_service
 from services.demo.table import Example, addresses, closing
-from services.settings import read_settings
+from services.settings import Settings, read_settings
+from streams.errors import SettingsError
 
 NEWEST_ALERTS = 1_000
 EXAMPLES = 3  # answers shown at the end
 FOR_THE_VISITOR = 16  # pairs left open where everything goes on running
 
 
-def play(console: Console, bars: Progress, data: Path, model: Path, *, rounds: int, prompts: int, keep: bool) -> None:
-    """Runs the demo. Raises DemoError and other PrefloopErrors whose message says the mend; nothing is left running."""
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is played, and where."""
+
+    data: Path  # folder of this run
+    model: Path  # folder of the model that everything starts from, made where it is missing
+    rounds: int = 2
+    prompts: int = 96  # a round
+    keep: bool = False  # leave pairs for the visitor and, where the service is the demo's own, everything running
+    tiny: bool = False  # a tiny random model in place of the real one
+    against: str = ""  # URL of a deployment; "" starts a service of the demo's own
+
+
+def play(console: Console, bars: Progress, plan: Plan) -> None:
+    """Runs the demo. Raises DemoError and other PrefloopErrors whose message says the mend.
+
+    A service that it started has ended when it returns; a deployment goes on.
+    """
     settings = read_settings()
     os.environ.update(ENVIRONMENT)  # before torch is imported; the service and the trainer inherit it
-    with running_service(data, settings) as service:
+    with service_of(plan, settings) as service:
         visitor = service.post("/v1/annotators", {"name": "You", "role": "annotator"})
         where = addresses(service.url, service.dashboard_url, service.key, visitor["link"])
         console.print(where)
         people = hire(service)
         with bars:
-            base = prepare(service, bars, model)
             loop = Loop(
-                service=service, people=people, base=base, progress=bars, prompts=prompts, threads=settings.threads
+                service=service,
+                people=people,
+                base=prepare(service, bars, plan),
+                progress=bars,
+                prompts=plan.prompts,
+                threads=settings.threads,
+                run=plan.data.name,
+                seen={json.loads(line)["task"] for line in service.lines(f"/v1/preferences?campaign={CAMPAIGN}")},
             )
-            facts = [play_round(loop, number) for number in range(1, rounds + 1)]
-            if keep:
-                leave_tasks(loop, rounds + 1, FOR_THE_VISITOR)
-        show(console, loop, facts, data)
-        if keep:
+            facts = [play_round(loop, number) for number in range(1, plan.rounds + 1)]
+            if plan.keep:
+                leave_tasks(loop, plan.rounds + 1, FOR_THE_VISITOR)
+        show(console, loop, facts, plan)
+        if plan.keep and not plan.against:
             console.print(where)
             stay(console, service)
 
 
-def prepare(service: Running, bars: Progress, model: Path) -> Path:
+def service_of(plan: Plan, settings: Settings) -> AbstractContextManager[Running]:
+    """The deployment that is named, with the key in PREFLOOP_KEY, or a service of the demo's own."""
+    if not plan.against:
+        return running_service(plan.data, settings)
+    if not (key := os.environ.get("PREFLOOP_KEY", "")):
+        raise SettingsError("no key: set PREFLOOP_KEY to the deployment's admin key")
+    return deployed_service(plan.against, key)
+
+
+def prepare(service: Running, bars: Progress, plan: Plan) -> Path:
     """Campaign and gold first, so that the dashboard has something to show; then the model."""
-    write_campaign(service, model)
+    write_campaign(service, plan.model, "tiny" if plan.tiny else "demo")
     gold = bars.add_task("gold: pairs with a known answer", total=None)
     count = send_gold(service)
     bars.update(gold, total=count, completed=count)
     converting = bars.add_task("the model is made ready", total=None)
-    base = convert(model)
+    base = tiny(plan.model) if plan.tiny else convert(plan.model)
     bars.update(converting, total=1, completed=1)
     return base.absolute()
 
 
-def show(console: Console, loop: Loop, rounds: list[RoundFacts], data: Path) -> None:
+def tiny(folder: Path) -> Path:
+    """A model that is made in a moment and says nothing sensible."""
+    from services.trainer.tiny import make_tiny
+
+    return folder if folder.is_dir() else make_tiny(folder)
+
+
+def show(console: Console, loop: Loop, rounds: list[RoundFacts], plan: Plan) -> None:
     """The closing page."""
     told = loop.service.get("/v1/annotators", limit=1_000)["annotators"]
     alerts = loop.service.get("/v1/alerts", limit=NEWEST_ALERTS)["alerts"]
     everybody = verdicts(loop.people, told, alerts)
-    console.print(closing(rounds, examples(loop), everybody, lone_accuracy(loop.people), data))
+    kept = (
+        f"Everything is in the deployment at {plan.against}."
+        if plan.against
+        else f"Everything is in {plan.data}; `prefloop up --data {plan.data}` opens it again, with the same admin key."
+    )
+    console.print(closing(rounds, examples(loop), everybody, lone_accuracy(loop.people), kept))
 
 
 def examples(loop: Loop) -> list[Example]:
@@ -76,5 +123,5 @@ def stay(console: Console, service: Running) -> None:
     """Until Ctrl-C, or until the service ends."""
     console.print(f"Everything goes on running, and {FOR_THE_VISITOR} pairs wait to be judged by you. Ctrl-C ends it.")
     while True:
-        service.spawned.check()
+        service.check()
         time.sleep(1.0)

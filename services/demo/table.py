@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -141,13 +140,10 @@ def flagged_line(everybody: Sequence[Verdict]) -> str:
 
 
 def addresses(url: str, dashboard_url: str, key: str, link: str) -> Panel:
-    """Where to click, and with which key."""
-    lines = [
-        f"Dashboard        {dashboard_url}   sign in with the admin key",
-        f"Admin key        {key}",
-        f"Judge yourself   {link}",
-        f"API              {url}/docs",
-    ]
+    """Where to click, and with which key. Of a deployment, whose dashboard is not known, its people have both."""
+    lines = [f"Judge yourself   {link}", f"API              {url}/docs"]
+    if dashboard_url:
+        lines = [f"Dashboard        {dashboard_url}   sign in with the admin key", f"Admin key        {key}", *lines]
     return Panel(Text("\n".join(lines)), title="Where to click", expand=False)
 
 
@@ -156,9 +152,9 @@ def closing(
     examples: Sequence[Example],
     everybody: Sequence[Verdict],
     lone: float | None,
-    data: Path,
+    kept: str,
 ) -> RenderableType:
-    """The whole page."""
+    """The whole page; `kept` says where everything is."""
     return Group(
         "",
         rounds_table(rounds),
@@ -169,5 +165,5 @@ def closing(
         "",
         annotators_table(everybody, lone),
         Text(flagged_line(everybody)),
-        Text(f"Everything is in {data}; `prefloop up --data {data}` opens it again, with the same admin key."),
+        Text(kept),
     )

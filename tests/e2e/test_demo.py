@@ -13,7 +13,7 @@ from rich.progress import Progress
 from services.demo import rounds, session
 from services.demo.policy import read_prompts
 from services.demo.running import running_service
-from services.trainer.tiny import make_tiny
+from services.demo.session import Plan
 
 
 @pytest.mark.slow
@@ -21,14 +21,15 @@ def test_a_round_of_the_demo_closes_the_loop_and_reports_it(monkeypatch: pytest.
     few = {"prompts.txt": read_prompts("prompts.txt"), "evaluation_prompts.txt": ["Why?", "How?", "Who?"]}
     for module in (rounds, session):
         monkeypatch.setattr(module, "read_prompts", few.__getitem__)
-    monkeypatch.setattr(session, "convert", make_tiny)
     monkeypatch.setattr(session, "running_service", partial(running_service, options=("--no-dashboard",)))
     for variable in ("OMP_NUM_THREADS", "PREFLOOP_THREADS"):
         monkeypatch.setenv(variable, "1")
     console = Console(file=StringIO(), width=160)
 
     session.play(
-        console, Progress(console=console), tmp_path / "run", tmp_path / "tiny", rounds=1, prompts=32, keep=False
+        console,
+        Progress(console=console),
+        Plan(data=tmp_path / "run", model=tmp_path / "tiny", rounds=1, prompts=32, tiny=True),
     )
 
     page = console.file.getvalue()  # type: ignore[attr-defined]

@@ -28,7 +28,6 @@ from services.demo.rounds import (
 )
 from services.demo.running import DemoError, Running
 from services.demo.taste import truth
-from services.spawned import SpawnedService
 from services.trainer import refusals
 from services.trainer.config import load_config
 from streams.admission import RawOutput, admit_output
@@ -72,9 +71,7 @@ class Fake:
 
 def loop_with(answer: Callable[[httpx.Request], httpx.Response]) -> Loop:
     client = Client(httpx.Client(base_url="http://service", transport=httpx.MockTransport(answer)))
-    service = Running(
-        spawned=cast(SpawnedService, None), client=client, key="plk_a_b", dashboard_url="", log=Path("data/up.log")
-    )
+    service = Running(url="http://service", client=client, key="plk_a_b")
     bars = Progress(console=Console(file=StringIO()))
     Fake.loaded = []
     return Loop(
@@ -123,9 +120,9 @@ def test_gold_is_admitted_and_its_known_answer_is_the_good_one(number: int) -> N
 
 
 def test_an_output_of_the_demo_is_one_that_is_admitted() -> None:
-    sent = output(1, 7, "Why?", [GOOD, BAD], "smollm2")
+    sent = output(loop_with(Service()), 1, 7, "Why?", [GOOD, BAD], "smollm2")
     event, _ = admit_output(msgspec.convert(sent, RawOutput), Campaign(name="demo", version=1), now=1, actor="key:x")
-    assert event.output == "round-1-7"
+    assert event.output == "run-round-1-7"
     assert event.tags == {"round": "1"}
 
 

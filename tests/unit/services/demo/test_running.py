@@ -1,30 +1,18 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
-from typing import cast
 
 import httpx
 import pytest
 
 from dashboard.client import Client, RefusedError
 from services.demo import running
-from services.demo.running import DemoError, Running, free_port
-from services.spawned import SpawnedService
+from services.demo.running import DemoError, Running, deployed_service, free_port
 from streams.errors import UnavailableError
 
 
-class Spawned:
-    """A service process that runs, or has ended."""
-
-    url = "http://service"
-
-    def __init__(self, *, ended: bool = False) -> None:
-        self.ended = ended
-
-    def check(self) -> None:
-        if self.ended:
-            raise UnavailableError("the service ended:\nits log")
+def has_ended() -> None:
+    raise UnavailableError("the service ended:\nits log")
 
 
 def running_with(answers: list[httpx.Response], *, ended: bool = False) -> Running:
@@ -32,11 +20,10 @@ def running_with(answers: list[httpx.Response], *, ended: bool = False) -> Runni
     turns = iter(answers)
     transport = httpx.MockTransport(lambda request: next(turns))
     return Running(
-        spawned=cast(SpawnedService, Spawned(ended=ended)),
+        url="http://service",
         client=Client(httpx.Client(base_url="http://service", transport=transport)),
         key="plk_a_b",
-        dashboard_url="",
-        log=Path("up.log"),
+        check=has_ended if ended else lambda: None,
     )
 
 
@@ -82,3 +69,16 @@ def test_a_refusal_is_not_repeated() -> None:
     refused = httpx.Response(404, json={"error": {"code": "not_found", "message": "none yet"}})
     with pytest.raises(RefusedError, match="none yet"):
         running_with([refused]).get("/v1/campaigns/demo/champion")
+
+
+@pytest.mark.parametrize("role", ["admin", "lead"])
+def test_a_deployment_is_driven_with_its_admins_key_alone(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"role": role}))
+    client = Client(httpx.Client(base_url="http://there", transport=transport))
+    monkeypatch.setattr(running, "connect", lambda url: client)
+    if role == "admin":
+        with deployed_service("http://there", "plk_a_b") as service:
+            assert service.url == "http://there"
+    else:
+        with pytest.raises(DemoError, match="of role lead"), deployed_service("http://there", "plk_a_b"):
+            pass
