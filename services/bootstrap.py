@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import sqlalchemy
 
@@ -55,6 +55,10 @@ class LogReads(Protocol):
         """The newest event of that key in a compacted topic, or None."""
         ...
 
+    def totals(self) -> dict[str, int]:
+        """Events by topic."""
+        ...
+
 
 class Writing(Protocol):
     """Writes to the log; see port.Log."""
@@ -89,53 +93,6 @@ class Running(Protocol):
         ...
 
 
-class Live(Protocol):
-    """Numbers to look at; see services/api/live.py."""
-
-    started_at: int
-
-    @property
-    def errors(self) -> Sequence[dict[str, Any]]:
-        """The newest, oldest first."""
-        ...
-
-    def load(self, ends: dict[str, int], /) -> None:
-        """Events that were in the log before counting began, by topic."""
-        ...
-
-    def add(self, records: Sequence[Record], now: int) -> None:
-        """Counts committed records."""
-        ...
-
-    def error(self, now: int, where: str, message: str) -> None:
-        """Remembers what went wrong."""
-        ...
-
-    def errors_by_place(self) -> dict[str, int]:
-        """How often something went wrong, by where."""
-        ...
-
-    def seen(self, annotator: str, now: int) -> None:
-        """The annotator is here."""
-        ...
-
-    def online(self, now: int) -> int:
-        """Annotators heard of in the last two minutes."""
-        ...
-
-    def totals(self) -> dict[str, int]:
-        """Events by topic."""
-        ...
-
-    def topics(self, names: Sequence[str], now: int) -> dict[str, dict[str, float]]:
-        """Events and rate a second, by topic."""
-        ...
-
-    def history(self, now: int) -> list[dict[str, int]]:
-        """One point an interval of the last hour, oldest first."""
-        ...
-
-
 class ServiceQueue(AssignmentQueue, Restorable, Protocol):
     """A queue that can be filled from the views."""
 
@@ -150,7 +107,7 @@ class Service:
     engine: Running
     database: sqlalchemy.Engine  # reads of the views, from any thread
     queue: ServiceQueue
-    live: Callable[[int], Live] = LiveCounts  # given the start in ms
+    live: Callable[[int], LiveCounts] = LiveCounts  # given the start in ms
     is_alone: bool = True  # this process feeds the queue and ends leases; a cluster has others for it
     exclusive: Callable[[str], AbstractContextManager[object]] = nullcontext  # one holder of a name, wherever it runs
     clock: Callable[[], int] = now_ms

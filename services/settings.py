@@ -23,8 +23,10 @@ class Settings:
     dashboard_port: int = 8501
     public_url: str = ""  # how annotators reach the page, for their personal links; "" is http://host:port
     admin_key: str = field(default="", repr=False)  # the first admin key; "" makes a random one and prints it once
+    trainer_key: str = field(default="", repr=False)  # a trainer's, made by `prefloop setup-cluster`; "" makes none
     threads: int = 2  # of torch, in the trainer
     log_level: str = "info"
+    requests_per_minute: int = 0  # that one key may send; 0 is no limit
 
     # A cluster; on one machine all of these stay empty.
     kafka: str = ""  # brokers: host:port, more of them with commas

@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from services.api.auth import Caller, Keyring
 from services.api.books import CampaignBook, RunBook
-from services.api.errors import BodyError, TooLargeError
+from services.api.errors import BodyError, TooLargeError, TooManyError
 from services.api.metrics import Metrics, Sources
+from services.api.rates import rates_of
 from services.api.replies import Replies
 from services.bootstrap import Service
 from services.store import models as m
@@ -39,6 +40,7 @@ class Context:
         self.runs = RunBook()
         self.keyring = Keyring(service.database)
         self.live = service.live(service.clock())
+        self._rates = rates_of(service.settings)
         self.metrics = Metrics(
             Sources(
                 queue=self.queue.counts,
@@ -55,6 +57,14 @@ class Context:
         query = select(m.alerts.c.hypothesis, func.count()).group_by(m.alerts.c.hypothesis)
         with self.service.database.connect() as sql:
             return {row[0]: row[1] for row in sql.execute(query)}
+
+    def check_rate(self, key_id: str) -> None:
+        """Raises TooManyError where the key is used more often than the settings allow."""
+        wait_ms = self._rates.take(key_id, self.clock()) if self._rates else 0
+        if wait_ms:
+            raise TooManyError(
+                "this key sends more requests a minute than are allowed", retry_after=-(-wait_ms // 1000)
+            )
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Runs `work` in the writer's transaction; returns when it is durable."""

@@ -30,6 +30,10 @@ class TooLargeError(InputError):
     """More than a request may hold."""
 
 
+class TooManyError(UnavailableError):
+    """The caller asks more often than the limit allows."""
+
+
 class ErrorBody(msgspec.Struct, kw_only=True):
     """What is wrong, where, and what to do."""
 
@@ -79,13 +83,17 @@ def input_answer(error: InputError) -> Response:
 
 
 def outage_answer(error: UnavailableError) -> Response:
-    """503, or 507 where the disk is full; nothing was acknowledged."""
+    """503, 429 for who asks too often, 507 where the disk is full; nothing was acknowledged."""
     full = any("disk is full" in str(cause) for cause in _causes(error) if isinstance(cause, sqlite3.OperationalError))
-    status, code = (507, "storage_full") if full else (503, "unavailable")
+    status, code = (507, "storage_full") if full else _outage(error)
     retry_after = max(error.retry_after, 30 if full else 1)
     mend = f"{'free space on the disk of the data folder, then ' if full else ''}try again in {retry_after} s"
     body = ErrorBody(code=code, message=str(error), field="", mend=mend)
     return answer(status, body, {"Retry-After": str(retry_after)})
+
+
+def _outage(error: UnavailableError) -> tuple[int, str]:
+    return (429, "too_many") if isinstance(error, TooManyError) else (503, "unavailable")
 
 
 def unexpected_answer(request_id: str) -> Response:

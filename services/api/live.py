@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.engines.port import Record
@@ -14,6 +14,8 @@ RATE_SECONDS = 10
 INTERVAL_MS = 10_000
 INTERVALS = 360  # one hour
 ONLINE_MS = 120_000
+ERRORS_KEPT = 50
+LONGEST_MESSAGE = 500  # characters
 HISTORY_TOPICS = ("outputs", "judgments", "preferences")
 
 
@@ -22,7 +24,7 @@ class LiveCounts:
 
     def __init__(self, started_at: int) -> None:
         self.started_at = started_at
-        self.errors: deque[dict[str, Any]] = deque(maxlen=50)
+        self._errors: deque[dict[str, Any]] = deque(maxlen=ERRORS_KEPT)
         self._errors_by_place: Counter[str] = Counter()
         self._totals: Counter[str] = Counter()
         self._seconds: deque[tuple[int, Counter[str]]] = deque(maxlen=RATE_SECONDS + 1)
@@ -37,24 +39,31 @@ class LiveCounts:
 
     def add(self, records: Sequence[Record], now: int) -> None:
         """Counts committed records."""
-        counts = Counter([record.topic for record in records])
-        with self._lock:
-            self._totals.update(counts)
-            _bin(self._seconds, now // 1000 * 1000).update(counts)
-            history = _bin(self._intervals, now // INTERVAL_MS * INTERVAL_MS)
-            history.update({topic: counts[topic] for topic in HISTORY_TOPICS})
+        self._count(Counter([record.topic for record in records]), now)
         for record in records:
             if isinstance(record.event, DeadLetter):
                 self.error(now, record.event.stage or "admission", record.event.reason)
+
+    def reach(self, totals: Mapping[str, int], now: int) -> None:
+        """Counts up to these totals, where another process counts the records."""
+        with self._lock:
+            fresh = Counter({topic: total - self._totals[topic] for topic, total in totals.items()})
+        self._count(+fresh, now)
 
     def error(self, now: int, where: str, message: str) -> None:
         """Remembers what went wrong; the same again only moves its time, so that it hides nothing else."""
         with self._lock:
             self._errors_by_place[where] += 1
-            newest = self.errors[-1] if self.errors else None
-            if newest and (newest["where"], newest["message"]) == (where, message[:500]):
-                self.errors.pop()
-            self.errors.append({"at": now, "where": where, "message": message[:500]})
+            newest = self._errors[-1] if self._errors else None
+            message = message[:LONGEST_MESSAGE]
+            if newest and (newest["where"], newest["message"]) == (where, message):
+                self._errors.pop()
+            self._errors.append({"at": now, "where": where, "message": message})
+
+    def newest_errors(self) -> list[dict[str, Any]]:
+        """What went wrong, oldest first."""
+        with self._lock:
+            return list(self._errors)
 
     def errors_by_place(self) -> dict[str, int]:
         """How often something went wrong since the start, by where."""
@@ -90,6 +99,13 @@ class LiveCounts:
         """One point an interval, oldest first."""
         with self._lock:
             return [{"at": at, **{topic: counts[topic] for topic in HISTORY_TOPICS}} for at, counts in self._intervals]
+
+    def _count(self, counts: Counter[str], now: int) -> None:
+        with self._lock:
+            self._totals.update(counts)
+            _bin(self._seconds, now // 1000 * 1000).update(counts)
+            history = _bin(self._intervals, now // INTERVAL_MS * INTERVAL_MS)
+            history.update({topic: counts[topic] for topic in HISTORY_TOPICS})
 
 
 def _bin(bins: deque[tuple[int, Counter[str]]], at: int) -> Counter[str]:

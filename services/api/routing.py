@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.api.auth import Caller
 from services.api.context import Call, Context
-from services.api.errors import input_answer, outage_answer, unexpected_answer
+from services.api.errors import TooManyError, input_answer, outage_answer, unexpected_answer
 from services.api.middleware import Observed
 from services.api.roles import PUBLIC, TABLE, Roles
 from streams.errors import ForbiddenError, InputError, UnavailableError
@@ -96,6 +96,8 @@ def _guarded(context: Context, endpoint: Endpoint, roles: Roles) -> Callable[[Re
             return await endpoint.answer(Call(request, context, caller))
         except InputError as error:
             return input_answer(error)
+        except TooManyError as error:
+            return outage_answer(error)
         except UnavailableError as error:
             context.live.error(context.clock(), endpoint.path, str(error))
             return outage_answer(error)
@@ -111,7 +113,7 @@ def _guarded(context: Context, endpoint: Endpoint, roles: Roles) -> Callable[[Re
 
 
 def _allowed(context: Context, request: Request, roles: Roles) -> Caller:
-    """Who calls. Raises UnauthorizedError, ForbiddenError."""
+    """Who calls. Raises UnauthorizedError, ForbiddenError, TooManyError."""
     if roles is PUBLIC:
         return NOBODY
     caller = context.keyring.caller(request.headers.get("authorization", ""))
@@ -120,6 +122,7 @@ def _allowed(context: Context, request: Request, roles: Roles) -> Caller:
             f"the role {caller.role} may not do this",
             mend=f"use a key with one of the roles: {', '.join(sorted(roles))}",
         )
+    context.check_rate(caller.key_id)
     if caller.annotator:
         context.live.seen(caller.annotator, context.clock())
     return caller

@@ -284,6 +284,10 @@ class SqliteLog:
         row = self.reader.execute(f"SELECT payload FROM log_{topic} WHERE key = ?", (key,)).fetchone()
         return decode(row[0], self.topology.topics[topic].event) if row else None
 
+    def totals(self) -> dict[str, int]:
+        """Events by topic."""
+        return {name: self.end(name) for name in self.topology.topics}
+
     def close(self) -> None:
         """Closes the file and lets the next process in."""
         self._checkpointer.stop()

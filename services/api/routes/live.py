@@ -44,7 +44,7 @@ async def get_live(call: Call) -> Response:
             "batches": stored["batches"],
             "champion": await context.query(lambda _: _champions(call)),
             "dead_letters": stored["dead_letters"],
-            "errors": list(context.live.errors),
+            "errors": context.live.newest_errors(),
             "history": context.live.history(),
         }
     )

@@ -40,7 +40,7 @@ def test_the_same_error_again_only_moves_its_time() -> None:
     live.error(1, "gate", "x" * 900)
     for at in range(2, 80):
         live.error(at, "batches", "disk gone")
-    assert [(error["at"], error["where"], len(error["message"])) for error in live.errors] == [
+    assert [(error["at"], error["where"], len(error["message"])) for error in live.newest_errors()] == [
         (1, "gate", 500),
         (79, "batches", 9),
     ]
@@ -51,7 +51,7 @@ def test_a_dead_letter_is_an_error() -> None:
     live = LiveCounts(0)
     letter = e.DeadLetter(topic="t", partition=0, offset=0, key="", stage="views", reason="broken", payload=b"")
     live.add([Record(topic="dead_letters", partition=0, offset=0, key="", event=letter)], 5)
-    assert list(live.errors) == [{"at": 5, "where": "views", "message": "broken"}]
+    assert live.newest_errors() == [{"at": 5, "where": "views", "message": "broken"}]
 
 
 def test_who_was_heard_of_lately_is_online() -> None:
