@@ -11,12 +11,14 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streams.content import (
     check_characters,
     digest_of,
     digest_of_messages,
     length_of,
+    markdown_of,
     messages_of,
     parts_of,
 )
@@ -163,12 +165,19 @@ def _response(raw: RawOutput, position: int, content: tuple[Part, ...]) -> Respo
     model, version = raw.model, raw.model_version
     if not isinstance(sent, str) and sent.model:
         model, version = sent.model, sent.model_version
-    return Response(digest=digest_of(content), length=length_of(content), model=model, model_version=version)
+    return Response(
+        digest=digest_of(content),
+        length=length_of(content),
+        model=model,
+        model_version=version,
+        markdown=markdown_of(content),
+    )
 
 
 def _content_hash(raw: RawOutput, campaign: str, prompt_digest: str, responses: Sequence[Response]) -> str:
     """Of all that was sent but the time, which a retry may stamp anew."""
-    said = (campaign, prompt_digest, raw.trace, raw.gold, responses, sorted(raw.tags.items()))
+    sent = [replace(response, markdown=0) for response in responses]  # counted here, and perhaps otherwise one day
+    said = (campaign, prompt_digest, raw.trace, raw.gold, sent, sorted(raw.tags.items()))
     return hashlib.blake2b(msgspec.json.encode(said), digest_size=16).hexdigest()
 
 

@@ -171,6 +171,7 @@ class Response(Struct, frozen=True, kw_only=True):
     length: int
     model: str = ""
     model_version: str = ""
+    markdown: int = 0  # marks of markdown (streams/content.py); 0 as well where it was admitted before they were counted
 
 
 class Output(Event, frozen=True, kw_only=True):

@@ -382,4 +382,12 @@ annotators = Table(
     _number("created_at"),
 )
 
-FACTS = (keys, annotators)
+annotator_attributes = Table(  # vendor, cohort, source: what quality is sliced by
+    "annotator_attributes",
+    metadata,
+    _id("annotator"),
+    _id("name"),
+    _text("value"),
+)
+
+FACTS = (keys, annotators, annotator_attributes)

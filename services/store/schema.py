@@ -21,6 +21,7 @@ def views_version(sql: Connection) -> str:
 def prepare(sql: Connection) -> bool:
     """Creates what is missing; where the views were made by another version, empties them. True if it did."""
     sql.execute(text("CREATE TABLE IF NOT EXISTS schema_versions (name TEXT PRIMARY KEY, version TEXT NOT NULL)"))
+    m.metadata.create_all(sql, tables=list(m.FACTS))
     wanted = views_version(sql)
     found = sql.execute(text("SELECT version FROM schema_versions WHERE name = 'views'")).scalar()
     if found == wanted:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from services.api.routes import (
+    analysis,
     annotators,
+    attributes,
     campaigns,
     exports,
     judgments,
@@ -24,8 +26,10 @@ SUBJECTS = (
     judgments,
     campaigns,
     annotators,
+    attributes,
     quarantine,
     quality,
+    analysis,
     exports,
     runs,
     models,

@@ -1,0 +1,1 @@
+"""Reports over many judgments: agreement, causes, populations, vendors, biases. Gathered from SQL, computed apart."""

@@ -1,0 +1,81 @@
+"""What the reports are made from: the judgments that count, with what they compared and who made them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from services.store import models as m
+from streams.quality.biases import Compared
+
+MOST_JUDGMENTS = 20_000
+
+Tags = dict[str, dict[str, str]]  # of items, or attributes of annotators, by id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Judgments in the order of the log, the tags of their items and the attributes of their annotators."""
+
+    rows: list[Compared]
+    tags: Tags = field(default_factory=dict)
+    attributes: Tags = field(default_factory=dict)
+
+
+def gather(sql: Connection, campaign: str = "", batch: str = "") -> Judged:
+    """The newest MOST_JUDGMENTS judgments that count: no model's, no adjudicator's, late or withdrawn one.
+
+    `batch`: those on its members alone (held-out ones included).
+    """
+    rows = list(reversed(sql.execute(_query(campaign, batch)).all()))
+    return Judged(
+        rows=[compared(row) for row in rows],
+        tags={row.task: row.tags or {} for row in rows},
+        attributes=attributes_of(sql),
+    )
+
+
+def _query(campaign: str, batch: str) -> Select[Any]:
+    judgments = m.judgments.c["task", "annotator", "choice", "swapped", "answered_at"]
+    query = (
+        select(*judgments, m.tasks.c.tags, m.tasks.c.a, m.tasks.c.b)
+        .join(m.tasks, m.tasks.c.task == m.judgments.c.task)
+        .where(~m.judgments.c.withdrawn, ~m.judgments.c.late, m.judgments.c.role == "annotator")
+        .order_by(m.judgments.c.log_offset.desc())
+        .limit(MOST_JUDGMENTS)
+    )
+    if campaign:
+        query = query.where(m.judgments.c.campaign == campaign)
+    if batch:
+        members = select(m.batch_members.c.task).where(m.batch_members.c.batch == batch)
+        query = query.where(m.judgments.c.task.in_(members))
+    return query
+
+
+def compared(row: Row[Any]) -> Compared:
+    """One row of the views."""
+    a, b = row.a["response"], row.b["response"]
+    return Compared(
+        item=row.task,
+        annotator=row.annotator,
+        choice=row.choice,
+        swapped=row.swapped,
+        length_a=a["length"],
+        length_b=b["length"],
+        markdown_a=a.get("markdown", 0),
+        markdown_b=b.get("markdown", 0),
+        model_a=a.get("model", ""),
+        model_b=b.get("model", ""),
+        answered_at=row.answered_at,
+    )
+
+
+def attributes_of(sql: Connection) -> Tags:
+    """The attributes of every annotator that has some."""
+    found: Tags = defaultdict(dict)
+    for annotator, name, value in sql.execute(select(m.annotator_attributes)):
+        found[annotator][name] = value
+    return dict(found)

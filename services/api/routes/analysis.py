@@ -1,0 +1,180 @@
+"""Reports of quality: agreement, biases, causes, populations, two vendors.
+
+The judgments are read in a thread and counted in a process of their own, so that nobody's next task waits for the
+statistics; an answer is kept for half a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio.to_process
+from starlette.responses import Response
+
+from services.analysis import reports
+from services.analysis.gather import Judged, gather
+from services.api.context import Call, json_answer
+from services.api.routing import Endpoint
+from streams.errors import InputError
+
+KEPT_MS = 30_000
+MOST_KEPT = 50
+MOST_PRICE = 1e6
+
+Json = dict[str, Any]
+Report = Callable[..., Json]
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Answers of the last half minute. One report is made at a time; who waits takes what the other found."""
+
+    kept: dict[tuple[Any, ...], tuple[int, Json]] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+async def get_agreement(call: Call) -> Response:
+    """Every coefficient with its interval, and how they moved."""
+    return await _report(call, reports.agreement_report)
+
+
+async def get_biases(call: Call) -> Response:
+    """Length, side, markdown, model, order in session; of a campaign or of one batch."""
+    return await _report(call, reports.biases_report)
+
+
+async def get_causes(call: Call) -> Response:
+    """Slices that explain low agreement, ranked."""
+    return await _report(call, reports.causes_report)
+
+
+async def get_populations(call: Call) -> Response:
+    """Annotators who differ together."""
+    return await _report(call, reports.populations_report)
+
+
+async def get_comparison(call: Call) -> Response:
+    """Two vendors (or whatever `by` names) on the items that both judged."""
+    by, one, other = call.text("by", "vendor"), call.text("one"), call.text("other")
+    prices = _price(call, "price_one"), _price(call, "price_other")
+    return await _report(call, reports.comparison_report, by, (one, other), prices)
+
+
+async def _report(call: Call, report: Report, *more: Any) -> Response:
+    campaign, batch = call.text("campaign"), call.text("batch")
+    if campaign:
+        call.context.campaigns.get(campaign)
+    shelf, name = _shelf(call), (report.__name__, campaign, batch, *more)
+    async with shelf.lock:
+        at, found = shelf.kept.get(name, (-KEPT_MS, {}))
+        if call.context.clock() - at >= KEPT_MS:
+            judged: Judged = await call.context.query(lambda sql: gather(sql, campaign, batch))
+            found = await anyio.to_process.run_sync(report, judged, *more)
+            if len(shelf.kept) >= MOST_KEPT:
+                shelf.kept.clear()
+            shelf.kept[name] = call.context.clock(), found
+    return json_answer(found)
+
+
+def _shelf(call: Call) -> Shelf:
+    state = call.request.app.state
+    if not hasattr(state, "reports"):
+        state.reports = Shelf()
+    shelf = state.reports
+    assert isinstance(shelf, Shelf)
+    return shelf
+
+
+def _price(call: Call, name: str) -> float:
+    """A price of one judgment, in any currency; 0 is unknown. Raises InputError."""
+    text = call.text(name, "0")
+    try:
+        price = float(text)
+    except ValueError:
+        price = -1.0
+    if not 0 <= price <= MOST_PRICE:
+        raise InputError(f"{name} is {text[:40]!r}", field=name, mend=f"send a number from 0 to {MOST_PRICE:,.0f}")
+    return price
+
+
+ESTIMATE = {"value": 0.61, "low": 0.57, "high": 0.65}
+RATE = {"rate": 0.56, "low": 0.53, "high": 0.59, "n": 1210}
+CAUSE = {
+    "tag": "domain",
+    "value": "law",
+    "of": "items",
+    "agreement": 0.54,
+    "elsewhere": 0.69,
+    "pairs": 800,
+    "judgments": 1600,
+    "effect": {"value": -0.15, "low": -0.19, "high": -0.11},
+    "shrunk": {"value": -0.147, "low": -0.187, "high": -0.107},
+    "items": {"value": -0.15, "low": -0.19, "high": -0.11},
+    "annotators": {"value": 0.0, "low": -0.01, "high": 0.01},
+    "known": 1.0,
+    "control_here": {"value": 0.59, "low": 0.5, "high": 0.67},
+    "control_elsewhere": {"value": 0.82, "low": 0.79, "high": 0.85},
+    "gain": 0.03,
+    "looks": "guideline",
+}
+OF = {"campaign": "one campaign alone"}
+OF_BATCH = {**OF, "batch": "judgments behind one batch alone"}
+BY = {
+    **OF,
+    "by": "the annotators' attribute that tells the two apart; vendor where it is not given",
+    "one": "a value of it; the most frequent one where it is not given",
+    "other": "another value; the second most frequent one",
+    "price_one": "what one judgment of the first costs, in any currency",
+    "price_other": "the same of the other",
+}
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/v1/quality/agreement",
+        answer=get_agreement,
+        summary="Alpha (nominal, ordinal), Fleiss and Cohen with 95 % intervals, and over time",
+        tag="quality",
+        query=OF_BATCH,
+        answers={200: {"judgments": 4000, "alpha": ESTIMATE, "over_time": []}},
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/quality/biases",
+        answer=get_biases,
+        summary="Length, side, markdown, model and order in the session",
+        tag="quality",
+        query=OF_BATCH,
+        answers={200: {"judgments": 4000, "longer_wins": RATE, "left_rate": RATE}},
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/quality/causes",
+        answer=get_causes,
+        summary="Slices that explain low agreement, and whether the guideline or the annotators are behind it",
+        tag="quality",
+        query=OF_BATCH,
+        answers={200: {"judgments": 4000, "pairs": 5000, "agreement": 0.66, "causes": [CAUSE]}},
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/quality/populations",
+        answer=get_populations,
+        summary="Annotators who differ together, consistently",
+        tag="quality",
+        query=OF,
+        answers={200: {"groups": [], "looked_at": 24, "p": 0.42}},
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/quality/comparison",
+        answer=get_comparison,
+        summary="Two vendors on the same items: reliability, bias, cost, effect on a reward model",
+        tag="quality",
+        query=BY,
+        answers={200: {"by": "vendor", "values": ["north", "south"], "comparison": None, "least_items": 30}},
+    ),
+)

@@ -1,0 +1,142 @@
+"""Reports over HTTP: what the statistics say of the judgments that count, for whom, and how often they are computed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from streams import events as e
+from streams.admission import judgment_id
+from streams.quality import agreement
+from tests.integration.world import Clock, World, opened
+
+ITEMS, PEOPLE = 120, 8
+NOW = Clock().now
+MINUTE = 60_000
+
+
+def task(number: int) -> e.Task:
+    a, b = (
+        e.Candidate(
+            output=f"o{number}",
+            position=position,
+            response=e.Response(digest=f"{number}-{position}", length=length, model="ab"[position], markdown=position),
+        )
+        for position, length in enumerate((100, 40 + number))
+    )
+    tags = {"domain": "law" if number % 3 == 0 else "mail"}
+    return e.Task(id=f"t{number}", task=f"t{number}", a=a, b=b, prompt_digest=f"p{number}", prompt_length=9, tags=tags)
+
+
+def judged() -> list[e.Judgment]:
+    """Four judgments an item; on law nobody agrees."""
+    dice, judgments = random.Random(3), []
+    for number in range(ITEMS):
+        for who in dice.sample(range(PEOPLE), 4):
+            right = 0.5 if number % 3 == 0 else 0.95
+            identity = judgment_id(f"t{number}", f"an{who}", 1)
+            judgments.append(
+                e.Judgment(
+                    id=identity,
+                    judgment=identity,
+                    task=f"t{number}",
+                    annotator=f"an{who}",
+                    choice="a" if dice.random() < right else "b",
+                    swapped=dice.random() < 0.5,
+                    answered_at=NOW + number * MINUTE,
+                    ingested_at=NOW,
+                )
+            )
+    return judgments
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with opened(tmp_path_factory.mktemp("analysis"), Clock()) as world:
+        events = [*[task(number) for number in range(ITEMS)], *judged()]
+        world.service.log.submit(lambda transaction: [transaction.append(event) for event in events]).result()
+        world.service.engine.drain()
+        for who in range(PEOPLE):
+            vendor = {"attributes": {"vendor": "north" if who % 2 else "south"}}
+            assert world("lead", "PUT", f"/v1/annotators/an{who}/attributes", json=vendor).status_code == 200
+        yield world
+
+
+def report(world: World, path: str) -> dict[str, Any]:
+    answer = world("lead", "GET", f"/v1/quality/{path}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_agreement_with_intervals_and_over_time(filled: World) -> None:
+    found = report(filled, "agreement")
+    expected = agreement.agreed([(one.task, one.annotator, one.choice) for one in judged()])
+    assert expected.alpha is not None
+    assert found["alpha"]["value"] == pytest.approx(expected.alpha.value)
+    assert found["judgments"] == 4 * ITEMS
+    times = [point["at"] for point in found["over_time"]]
+    assert times == sorted(times)
+    assert len(times) > 5
+    assert times[-1] == NOW + (ITEMS - 1) * MINUTE
+    assert all(point["since"] < point["at"] for point in found["over_time"])
+
+
+def test_the_ambiguous_slice_comes_first_and_is_named(filled: World) -> None:
+    first, *others = report(filled, "causes")["causes"]
+    assert (first["tag"], first["value"], first["looks"]) == ("domain", "law", "guideline")
+    assert {one["tag"] for one in others} == {"domain", "vendor", "time"}
+
+
+def test_biases_tell_length_markdown_and_models(filled: World) -> None:
+    found = report(filled, "biases")
+    assert found["judgments"] == 4 * ITEMS
+    assert found["markdown_wins"]["rate"] < 0.5  # a, which has none, is chosen
+    assert {one["model"] for one in found["models"]} == {"a", "b"}
+    assert found["models"][0]["model"] == "a"
+    assert found["session"]["sessions"] == PEOPLE
+    assert len(found["length_fit"]) == 13
+
+
+def test_two_vendors_side_by_side(filled: World) -> None:
+    found = report(filled, "comparison?by=vendor&one=north&other=south&price_one=0.2&price_other=0.1")
+    comparison = found["comparison"]
+    assert comparison["one"]["name"] == "north"
+    assert comparison["one"]["people"] == PEOPLE // 2
+    assert comparison["cost_ratio"]["value"] > 1
+    assert set(found["values"]) == {"north", "south"}
+    assert report(filled, "comparison?by=cohort")["comparison"] is None
+
+
+def test_populations_say_how_many_were_looked_at(filled: World) -> None:
+    assert report(filled, "populations")["looked_at"] == PEOPLE
+
+
+def test_a_batch_has_its_own_report(filled: World) -> None:
+    assert report(filled, "biases?batch=none")["judgments"] == 0
+
+
+@pytest.mark.parametrize("path", ["agreement", "biases", "causes", "populations", "comparison"])
+def test_nothing_judged_is_no_error(filled: World, path: str) -> None:
+    assert report(filled, f"{path}?campaign=default&batch=none") is not None
+
+
+def test_an_answer_is_kept_for_half_a_minute(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = report(filled, "agreement?batch=none")
+    monkeypatch.setattr("services.api.routes.analysis.gather", None)  # asking again would fail
+    assert report(filled, "agreement?batch=none") == first
+
+
+@pytest.mark.parametrize("price", ["-1", "x", "nan", "1e9"])
+def test_a_price_is_a_number(filled: World, price: str) -> None:
+    answer = filled("lead", "GET", f"/v1/quality/comparison?price_one={price}")
+    assert answer.status_code == 422
+    assert answer.json()["error"]["field"] == "price_one"
+
+
+def test_attributes_are_set_whole_and_by_leads_alone(filled: World) -> None:
+    assert filled("engineer", "PUT", "/v1/annotators/an0/attributes", json={"attributes": {}}).status_code == 403
+    assert filled("lead", "PUT", "/v1/annotators/nobody/attributes", json={"attributes": {}}).status_code == 404
