@@ -369,6 +369,18 @@ class Standing(Event, frozen=True, kw_only=True):
     enforced: bool = True
 
 
+class Appeal(Event, frozen=True, kw_only=True):
+    """Topic `appeals` (key = annotator): an annotator asks a lead to look again; the words are in texts under its id.
+
+    The next standing that a person gives answers it.
+    """
+
+    appeal: str
+    annotator: str
+    standing: str  # the Standing's event id
+    length: int = 0  # characters of its words
+
+
 class Retraction(Event, frozen=True, kw_only=True):
     """Topic `retractions` (key = task): one judgment withdrawn or restored, and the standing that caused it."""
 

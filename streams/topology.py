@@ -73,6 +73,7 @@ TOPOLOGY = make_topology(
         Topic(name="agreements", event=e.Agreement, key=lambda x: x.annotator),
         Topic(name="alerts", event=e.Alert, key=lambda x: x.annotator),
         Topic(name="standings", event=e.Standing, key=lambda x: x.annotator),
+        Topic(name="appeals", event=e.Appeal, key=lambda x: x.annotator),
         Topic(name="retractions", event=e.Retraction, key=lambda x: x.task),
         Topic(name="preferences", event=e.Preference, key=lambda x: x.task),
         Topic(name="task_updates", event=e.TaskUpdate, key=lambda x: x.task),

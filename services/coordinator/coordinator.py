@@ -1,4 +1,4 @@
-"""Runs every decision that has no single key, once a tick: batches, revocation, gate, sampler."""
+"""Runs every decision that has no single key, once a tick: batches, revocation, gate, sampler, crowd."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from services.bootstrap import Service
 from services.coordinator.batches import cut_due
+from services.coordinator.crowd import Crowd
 from services.coordinator.gate import decide_checkpoints
 from services.coordinator.revocation import revoke
 from services.coordinator.sampler import Sampler
@@ -37,6 +38,7 @@ class Coordinator:
             "gate": lambda: decide_checkpoints(service),
             "batches": lambda: cut_due(service),
             "sampler": self.sampler.tick,
+            "crowd": Crowd(service).tick,
         }
 
     def tick(self) -> None:

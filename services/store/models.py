@@ -146,6 +146,7 @@ judgments = Table(
     Column("strength", BigInteger, nullable=True),
     Column("marks", JSON, nullable=False),
     Column("flags", JSON, nullable=False),
+    _text("reason_sketch"),
     _text("role", "annotator"),
     Column("gold", String, nullable=True),
     _number("length_a"),
@@ -203,6 +204,18 @@ standing_history = Table(
     _flag("enforced"),
     _number("at"),
     Index("standing_history_by_annotator", "annotator"),
+)
+
+appeals = Table(
+    "appeals",
+    metadata,
+    _id("appeal"),
+    _text("annotator"),
+    _text("standing"),  # the event appealed against: open as long as that one is in force
+    _number("length"),
+    _number("at"),
+    _number("log_offset"),
+    Index("appeals_by_annotator", "annotator"),
 )
 
 alerts = Table(
@@ -346,6 +359,7 @@ VIEWS = (
     judgments,
     standings,
     standing_history,
+    appeals,
     alerts,
     preferences,
     batches,

@@ -34,6 +34,7 @@ class Views:
         "agreements",
         "alerts",
         "standings",
+        "appeals",
         "retractions",
         "preferences",
         "task_updates",
@@ -153,6 +154,7 @@ def _judgment(x: e.Judgment, offset: int) -> list[Upsert]:
         "swapped": x.swapped,
         "strength": x.strength,
         "marks": x.marks,
+        "reason_sketch": x.reason_sketch,
         "flags": x.flags,
         "role": x.role,
         "gold": x.gold,
@@ -222,6 +224,12 @@ def _standing(x: e.Standing, _: int) -> list[Upsert]:
     if x.enforced:
         upserts.append(Upsert(table=m.standings, key={"annotator": x.annotator}, own=now))
     return upserts
+
+
+def _appeal(x: e.Appeal, offset: int) -> list[Upsert]:
+    own = {"annotator": x.annotator, "standing": x.standing, "length": x.length}
+    own |= {"at": x.ingested_at, "log_offset": offset}
+    return [Upsert(table=m.appeals, key={"appeal": x.appeal}, own={}, first=own)]
 
 
 def _retraction(x: e.Retraction, _: int) -> list[Upsert]:
@@ -363,6 +371,7 @@ FOLDS: dict[type[e.Event], Callable[[Any, int], list[Upsert]]] = {
     e.Agreement: _agreement,
     e.Alert: _alert,
     e.Standing: _standing,
+    e.Appeal: _appeal,
     e.Retraction: _retraction,
     e.Preference: _preference,
     e.Batch: _batch,

@@ -247,6 +247,29 @@ def test_suspending_stops_the_next_task_at_once(world: World) -> None:
     error_of(world("lead", "POST", "/v1/annotators/nobody/suspend", {"reason": "x"}), 404)
 
 
+def test_an_appeal_is_seen_by_the_lead_and_answered_by_the_next_standing(world: World) -> None:
+    words = {"words": "I read fast: I wrote these texts."}
+    error_of(world("annotator", "POST", "/v1/me/appeal", words), 409)  # nothing to appeal against
+    world("lead", "POST", "/v1/annotators/an_annotator/suspend", {"reason": "too fast"})
+    world.service.engine.drain()
+    assert world("annotator", "GET", "/v1/me").json()["appealed"] is False
+    assert world("annotator", "POST", "/v1/me/appeal", words).status_code == 201
+    error_of(world("annotator", "POST", "/v1/me/appeal", {"words": "please"}), 409)
+    world.service.engine.drain()
+    assert world("annotator", "GET", "/v1/me").json()["appealed"] is True
+    (appeal,) = world("lead", "GET", "/v1/appeals").json()["appeals"]
+    assert (appeal["annotator"], appeal["words"], appeal["reason"]) == ("an_annotator", words["words"], "too fast")
+    error_of(world("annotator", "GET", "/v1/appeals"), 403)
+    world("lead", "POST", "/v1/annotators/an_annotator/suspend", {"reason": "we spoke, it stays so"})
+    world.service.engine.drain()
+    assert world("lead", "GET", "/v1/appeals").json()["appeals"] == []
+    assert world("annotator", "POST", "/v1/me/appeal", words).status_code == 201  # against the new decision
+    world("lead", "POST", "/v1/annotators/an_annotator/reinstate", {"reason": "sorry"})
+    world.service.engine.drain()
+    assert world("lead", "GET", "/v1/appeals").json()["appeals"] == []
+    assert world("annotator", "POST", "/v1/tasks/next").status_code in (200, 204)
+
+
 def test_gold_from_a_lead_is_hidden_and_only_from_a_lead(world: World) -> None:
     assert world("lead", "POST", "/v1/outputs", {**OUTPUT, "gold": "a"}).status_code == 201
     error_of(world("producer", "POST", "/v1/outputs", {**OUTPUT, "id": "o-2", "gold": "a"}), 403)

@@ -30,6 +30,7 @@ export function createApi(key, clock) {
 
   return {
     me: () => call("GET", "/v1/me"),
+    appeal: (words) => call("POST", "/v1/me/appeal", { words }),
     next: (campaign, exclude) => call("POST", "/v1/tasks/next", { campaign, exclude }),
     judge: (judgment) => call("POST", "/v1/judgments", judgment),
     skip: (task, reason) => call("POST", `/v1/tasks/${encodeURIComponent(task)}/skip`, { reason }),

@@ -65,7 +65,7 @@ export function createSupply({ api, campaign, wanted, inHand, arrived, resting, 
     }
     const me = await api.me().catch(() => null);
     if (closed || me?.standing !== "suspended") return closed;
-    suspended(pausedBecause(me.standing_reason));
+    suspended(paused(me));
     later(SUSPENDED_WAIT_MS);
     return true;
   }
@@ -90,9 +90,13 @@ export function createSupply({ api, campaign, wanted, inHand, arrived, resting, 
   };
 }
 
-const pausedBecause = (reason) => ({
+const paused = ({ standing_reason: reason, appealed }) => ({
   icon: "pause",
   title: "Your work is paused",
-  text: `${reason ? `The reason given: ${reason.replace(/[.\s]*$/, ".")} ` : ""}Talk to your lead if you think this is a mistake; they can see why and let you go on. Nothing you did is lost.`,
+  text: `${reason ? `The reason given: ${reason.replace(/[.\s]*$/, ".")} ` : ""}${appealed ? APPEALED : MISTAKE} Nothing you did is lost.`,
   again: "Check again",
+  appeal: !appealed,
 });
+
+const MISTAKE = "A check can be wrong about a person. If you think it is, say so below: your lead sees your words, and can let you go on.";
+const APPEALED = "Your lead has your words and will look again. This page goes on by itself when they let you.";

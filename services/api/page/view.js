@@ -22,12 +22,13 @@ export const restTitle = () => (document.body.dataset.phase === "rest" ? element
 
 export const focusTitle = (part) => element(`${part}-title`).focus({ preventScroll: true });
 
-export function showRest({ icon, title, text, again = "" }) {
+export function showRest({ icon, title, text, again = "", appeal = false }) {
   element("rest-icon").setAttribute("href", `#i-${icon}`);
   element("rest-title").textContent = title;
   element("rest-text").textContent = text;
   element("rest-again").textContent = again;
   element("rest-again").hidden = !again;
+  element("appeal").hidden = !appeal;
 }
 
 // A task that was not on the screen before.

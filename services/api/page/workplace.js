@@ -34,9 +34,11 @@ export class Workplace {
   #sync;
   #guideline;
   #acts;
+  #api;
 
   // `me` is the answer of GET /v1/me; `leave(why)` ends the work and asks for a key.
   constructor({ api, me, clock, leave }) {
+    this.#api = api;
     this.#clock = clock;
     this.#outbox = this.#createOutbox(api, me.annotator);
     this.#sync = createSyncStatus(this.#outbox);
@@ -90,6 +92,7 @@ export class Workplace {
     const details = view.element("details");
     on(details, "change", ({ target }) => this.#desk.current && this.#changed(target));
     on(details, "submit", (event) => event.preventDefault());
+    on(view.element("appeal"), "submit", (event) => (event.preventDefault(), this.#appeal()));
     on(view.element("reason"), "input", ({ target }) => this.#wrote(target.value));
     on(view.element("campaign"), "change", () => this.#leaveTask(desks.next({ ...this.#desk, ahead: [] }, this.#clock.now())));
     on(window, "pagehide", () => saveDesk(this.#desk));
@@ -159,6 +162,18 @@ export class Workplace {
     view.showRest(state);
     view.showPhase("rest");
     if (!same) view.focusTitle("rest");
+  }
+
+  async #appeal() {
+    const words = view.element("appeal-words");
+    view.element("appeal-error").textContent = "";
+    try {
+      view.notice((await this.#api.appeal(words.value)).message);
+      words.value = "";
+      this.#supply.fill();
+    } catch (error) {
+      view.element("appeal-error").textContent = `${error.message} ${error.mend}`.trim();
+    }
   }
 
   #sendHome(state) {

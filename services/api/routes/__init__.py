@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.api.routes import (
     analysis,
     annotators,
+    appeals,
     attributes,
     campaigns,
     exports,
@@ -26,6 +27,7 @@ SUBJECTS = (
     judgments,
     campaigns,
     annotators,
+    appeals,
     attributes,
     quarantine,
     quality,

@@ -193,8 +193,15 @@ def _progress(sql: Connection, annotator: str, midnight: int) -> dict[str, Any]:
     mine = (m.judgments.c.annotator == annotator, m.judgments.c.revision == 1)
     total = sql.execute(select(func.count()).where(*mine)).scalar()
     today = sql.execute(select(func.count()).where(*mine, m.judgments.c.answered_at >= midnight)).scalar()
-    reason = sql.execute(select(m.standings.c.reason).where(m.standings.c.annotator == annotator)).scalar()
-    return {"judged_total": total, "judged_today": today, "standing_reason": reason or ""}
+    known = select(m.standings.c.reason, m.appeals.c.appeal).where(m.standings.c.annotator == annotator)
+    known = known.outerjoin(m.appeals, m.appeals.c.standing == m.standings.c.event)
+    reason, appeal = sql.execute(known).one_or_none() or ("", None)
+    return {
+        "judged_total": total,
+        "judged_today": today,
+        "standing_reason": reason,
+        "appealed": appeal is not None,
+    }
 
 
 def _state(sql: Connection, task: str) -> dict[str, Any]:

@@ -46,6 +46,7 @@ LIFE: list[e.Event] = [
         id="11", judgment="j1", task="t1", annotator="ann", choice="a", swapped=False, probability=0.7,
         others=(0.7, 0.2, 0.1), others_count=2,
     ),
+    e.Appeal(id="12b", appeal="ap1", annotator="ann", standing="13", length=9),
     e.Alert(id="12", alert="al1", annotator="ann", hypothesis="speed", evidence={"seconds": 0.4}),
     e.Standing(id="13", annotator="ann", standing="suspended", weight=0.0, since=5, reason="too fast"),
     e.Standing(id="14", annotator="other", standing="suspended", weight=0.0, enforced=False),

@@ -1,0 +1,184 @@
+"""What no single annotator's stream can show: who errs together, whose reasons are copied, who came in a burst.
+
+Each becomes an alert with its evidence; nothing else follows by itself, since whether two colleagues collude is for a
+lead to judge. What is found again is not told again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, func, select
+
+from services.bootstrap import Service
+from services.coordinator.gather import snapshot
+from services.store import models as m
+from streams.engines.port import Transaction
+from streams.events import Alert, Hypothesis, digest
+from streams.quality import bursts, collusion, copying
+from streams.quality.bursts import Newcomer
+from streams.quality.collusion import Answered
+from streams.quality.discovery import accused
+
+FALSE_DISCOVERIES = 0.05  # share of the accused pairs that may be innocent
+MOST_JUDGMENTS = 20_000  # the newest; what a look costs stays bounded
+_log = structlog.get_logger("crowd")
+
+
+# ---------------------------------------------------------------- decide
+
+
+def alerts_for_rings(tasks: Sequence[Answered], now: int) -> list[Alert]:
+    """One alert a member of every ring."""
+    found = collusion.pairs(tasks)
+    alerts = []
+    for ring in collusion.rings(found, FALSE_DISCOVERIES):
+        inside = [one for pair, one in found.items() if set(pair) <= set(ring)]
+        evidence: dict[str, float | int | str] = {
+            "shared": sum(one.shared for one in inside),
+            "together": sum(one.together for one in inside),
+            "expected": round(sum(one.expected for one in inside), 1),
+            "capital": round(max(one.evidence for one in inside), 1),
+        }
+        alerts += [_alert("collusion", who, ring, evidence, FALSE_DISCOVERIES, now) for who in ring]
+    return alerts
+
+
+def alerts_for_copies(tasks: Iterable[Mapping[str, str]], now: int) -> list[Alert]:
+    """Two alerts a pair whose reasons are alike: which of them copied, the words do not say."""
+    found = copying.pairs(tasks)
+    alerts = []
+    for pair in accused({pair: one.evidence for pair, one in found.items()}, FALSE_DISCOVERIES):
+        one = found[pair]
+        evidence: dict[str, float | int | str] = {
+            "shared": one.shared,
+            "alike": one.alike,
+            "capital": round(one.evidence, 1),
+        }
+        alerts += [_alert("copying", who, pair, evidence, FALSE_DISCOVERIES, now) for who in pair]
+    return alerts
+
+
+def alerts_for_bursts(people: Sequence[Newcomer], now: int) -> list[Alert]:
+    """One alert a member of the most surprising burst."""
+    burst = bursts.find(people)
+    if burst is None:
+        return []
+    told, rate = dict(bursts.by_annotator(burst)), 2 * bursts.RATE
+    return [_alert("burst", who, burst.members, told, rate, now, since=burst.since) for who in burst.members]
+
+
+def _alert(
+    hypothesis: Hypothesis,
+    annotator: str,
+    group: Sequence[str],
+    evidence: Mapping[str, float | int | str],
+    rate: float,
+    now: int,
+    since: int = 0,
+) -> Alert:
+    others = ", ".join(who for who in group if who != annotator)
+    identity = digest("alert", hypothesis, annotator, *group)
+    return Alert(
+        id=identity,
+        alert=identity,
+        annotator=annotator,
+        hypothesis=hypothesis,
+        evidence={"with": others, **evidence},
+        since=since,
+        false_alarm_rate=rate,
+        enforced=False,
+        actor="coordinator",
+        occurred_at=now,
+        ingested_at=now,
+    )
+
+
+# ---------------------------------------------------------------- gather
+
+
+def judged(sql: Connection) -> list[Row[Any]]:
+    """The newest judgments of people that count: task, annotator, choice, sketch, answer that stands (or None)."""
+    judgments, tasks, preferences = m.judgments.c, m.tasks.c, m.preferences.c
+    answer = func.coalesce(tasks.gold, preferences.verdict).label("answer")
+    query = (
+        select(judgments.task, judgments.annotator, judgments.choice, judgments.reason_sketch, answer)
+        .join(m.tasks, tasks.task == judgments.task)
+        .outerjoin(m.preferences, preferences.task == judgments.task)
+        .where(judgments.role == "annotator", judgments.withdrawn.is_(False))
+        .order_by(judgments.log_offset.desc())
+        .limit(MOST_JUDGMENTS)
+    )
+    return list(sql.execute(query))
+
+
+def answered(rows: Iterable[Row[Any]]) -> list[Answered]:
+    """By task, where an answer stands."""
+    choices: dict[str, dict[str, Any]] = defaultdict(dict)
+    answers = {}
+    for row in rows:
+        if row.answer is not None:
+            choices[row.task][row.annotator], answers[row.task] = row.choice, row.answer
+    return [Answered(answer=answers[task], choices=said) for task, said in choices.items()]
+
+
+def sketches(rows: Iterable[Row[Any]]) -> list[dict[str, str]]:
+    """By task, the reasons that were given."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        if row.reason_sketch:
+            found[row.task][row.annotator] = row.reason_sketch
+    return list(found.values())
+
+
+def newcomers(sql: Connection, rows: Iterable[Row[Any]]) -> list[Newcomer]:
+    """Everybody's first judgment, and how often they dissent where an answer stands."""
+    at = func.min(func.coalesce(func.nullif(m.judgments.c.answered_at, 0), m.judgments.c.ingested_at))
+    query = select(m.judgments.c.annotator, at).where(m.judgments.c.role == "annotator")
+    first = sql.execute(query.group_by(m.judgments.c.annotator))
+    compared: dict[str, list[bool]] = defaultdict(list)
+    for row in rows:
+        if row.answer is not None:
+            compared[row.annotator].append(row.choice != row.answer)
+    return [
+        Newcomer(annotator=who, at=when, compared=len(compared[who]), dissents=sum(compared[who]))
+        for who, when in first
+    ]
+
+
+# ---------------------------------------------------------------- apply
+
+
+class Crowd:
+    """Looks at the crowd when it has judged since the last look."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._seen = -1
+
+    def tick(self) -> int:
+        """How many alerts were told."""
+        with snapshot(self._service.database) as sql:
+            newest = sql.execute(select(func.max(m.judgments.c.log_offset))).scalar() or 0
+            if newest == self._seen:
+                return 0
+            self._seen, now = newest, self._service.clock()
+            rows = judged(sql)
+            people = newcomers(sql, rows)
+        alerts = alerts_for_rings(answered(rows), now)
+        alerts += alerts_for_copies(sketches(rows), now)
+        alerts += alerts_for_bursts(people, now)
+        told: int = self._service.log.submit(lambda tx: _append(tx, alerts)).result() if alerts else 0
+        if told:
+            _log.info("crowd", alerts=told)
+        return told
+
+
+def _append(transaction: Transaction, alerts: Sequence[Alert]) -> int:
+    new = [alert for alert in alerts if transaction.admit("alert", alert.alert, "") == "new"]
+    for alert in new:
+        transaction.append(alert)
+    return len(new)
