@@ -370,7 +370,13 @@ def test_a_pause_is_explained_and_ends(desk: Desk) -> None:
     assert desk.service.http.post(f"{who}/suspend", json={"reason": "let us talk first"}).status_code == 200
     desk.press("2")
     expect(page.locator("#rest-title")).to_have_text("Your work is paused")
-    expect(page.locator("#rest-text")).to_contain_text("let us talk first. Talk to your lead")
+    expect(page.locator("#rest-text")).to_contain_text("let us talk first. A check can be wrong about a person.")
+    page.get_by_label("What your lead should know").fill("I wrote these texts, so I know them.")
+    page.get_by_role("button", name="Ask your lead to look again").click()
+    expect(page.locator("#rest-text")).to_contain_text("Your lead has your words and will look again.")
+    expect(page.get_by_label("What your lead should know")).to_be_hidden()
+    (appeal,) = desk.service.http.get("/v1/appeals").json()["appeals"]
+    assert (appeal["annotator"], appeal["words"]) == (desk.annotator, "I wrote these texts, so I know them.")
     assert desk.service.http.post(f"{who}/reinstate", json={"reason": "all is well"}).status_code == 200
     page.get_by_role("button", name="Check again").click()
     desk.press("1")
