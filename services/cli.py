@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from services.aggregate.command import aggregate_command
-from services.commands import campaigns, keys, models
+from services.commands import campaigns, cluster, keys, models
 from services.commands.quarantine import quarantine
 from services.demo.command import demo_command
 from services.replay.command import replay_command
@@ -40,6 +40,7 @@ app.command("promote")(models.promote)
 app.command("rollback")(models.rollback)
 app.command("quarantine")(quarantine)
 app.command("worker", rich_help_panel="Cluster")(worker_command)
+cluster.add_to(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(campaigns.app, name="campaigns")
 

@@ -61,7 +61,7 @@ def _lifespan(context: Context) -> Callable[[FastAPI], contextlib.AbstractAsyncC
         await anyio.to_thread.run_sync(context.runs.load, context.service.store)
         await _ensure_default_campaign(context)
         alone = (_recover, _tick)  # in a cluster the materializer feeds the queue, and the coordinator ends leases
-        work = alone if context.service.is_alone else ()
+        work = alone if context.service.is_alone else (_count,)
         tasks = [asyncio.create_task(task(context)) for task in work]
         yield
         for task in tasks:
@@ -74,8 +74,6 @@ def _lifespan(context: Context) -> Callable[[FastAPI], contextlib.AbstractAsyncC
 def _listen(context: Context) -> None:
     applies = [context.campaigns.apply, context.runs.apply]
     if context.service.is_alone:
-        store = context.service.store
-        context.live.load({topic: store.end(topic) for topic in store.topology.topics})
         applies += [context.queue.apply, lambda records: context.live.add(records, context.clock())]
 
     def listener(records: Sequence[Record]) -> None:
@@ -88,6 +86,7 @@ def _listen(context: Context) -> None:
             context.live.error(context.clock(), "listener", str(error))
             _log.error("a committed record could not be taken over", exc_info=True)
 
+    context.live.load(context.service.store.totals())
     context.service.engine.add_listener(listener)
 
 
@@ -108,6 +107,17 @@ async def _recover(context: Context) -> None:
     except Exception as error:
         context.live.error(context.clock(), "recovery", str(error))
         _log.error("recovery failed: no task will be granted", exc_info=True)
+
+
+async def _count(context: Context) -> None:
+    """What all processes of a cluster have appended, as the materializer counts it."""
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        try:
+            totals = await anyio.to_thread.run_sync(context.service.store.totals)
+            context.live.reach(totals, context.clock())
+        except Exception as error:
+            context.live.error(context.clock(), "counts", str(error))
 
 
 async def _tick(context: Context) -> None:

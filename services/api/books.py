@@ -36,6 +36,8 @@ class CampaignBook:
         """Takes over committed campaigns."""
         for record in records:
             if isinstance(event := record.event, Campaign):
+                if (event.name, event.version) in self._versions:
+                    continue  # sent twice: the first copy counts
                 self._versions[event.name, event.version] = event
                 if event.version >= self.version_of(event.name):
                     self._newest[event.name] = event
@@ -80,6 +82,7 @@ class Run:
     heard_at: int  # ms
     order: int  # when it was requested
     claims: int = 0  # how often a trainer began, or went on, with it
+    place: str = ""  # of a claim that is not yet in the log: the campaign, and how many claims it has seen before
 
 
 class RunBook:
@@ -88,6 +91,7 @@ class RunBook:
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
         self._next = 0  # offset of the next update to take, so that claims are counted once each
+        self._loaded = False
         self._lock = threading.Lock()
 
     def load(self, log: LogReader) -> None:
@@ -95,11 +99,13 @@ class RunBook:
         with self._lock:
             while records := log.read("run_updates", self._next, PAGE):
                 self._take_all(records)
+            self._loaded = True
 
     def apply(self, records: Sequence[Record]) -> None:
-        """Takes over committed run updates; those after a gap are left to `load`."""
+        """Takes over committed run updates; those before `load` are left to it."""
         with self._lock:
-            self._take_all([record for record in records if record.topic == "run_updates"])
+            if self._loaded:
+                self._take_all([record for record in records if record.topic == "run_updates"])
 
     def claim(self, trainer: str, now: int) -> tuple[Run, Run] | None:
         """(the run as claimed, as it was before), or None where nothing waits. Undo it by `restore`."""
@@ -107,13 +113,16 @@ class RunBook:
             before = self._claimable(trainer, now)
             if before is None:
                 return None
-            claimed = self._runs[before.run] = replace(before, status="claimed", trainer=trainer, heard_at=now)
+            place = f"{before.campaign}/{self._claims(before.campaign)}"
+            claimed = replace(before, status="claimed", trainer=trainer, heard_at=now, place=place)
+            self._runs[before.run] = claimed
             return claimed, before
 
     def restore(self, before: Run) -> None:
-        """The claim could not be written."""
+        """The claim could not be written. What the log has said of the run meanwhile stays."""
         with self._lock:
-            self._runs[before.run] = before
+            if self._runs[before.run].place:
+                self._runs[before.run] = before
 
     def check_owner(self, run: str, trainer: str) -> Run:
         """The run, if that trainer works on it. NotFoundError, ConflictError."""
@@ -141,9 +150,15 @@ class RunBook:
 
     def _take_all(self, records: Sequence[Record]) -> None:
         for record in records:
-            if record.offset == self._next and isinstance(event := record.event, RunUpdate):
-                self._runs[event.run] = _with(self._runs.get(event.run), event)
-                self._next += 1
+            if record.offset >= self._next and isinstance(event := record.event, RunUpdate):
+                known = self._runs.get(event.run)
+                self._next = record.offset + 1
+                if known is None or event.status != "requested":  # asked for twice is asked for once
+                    self._runs[event.run] = _with(known, event)
+
+    def _claims(self, campaign: str) -> int:
+        """How many claims of the campaign's runs the log holds, as far as it is known here."""
+        return sum(run.claims for run in self._runs.values() if run.campaign == campaign)
 
 
 def _with(known: Run | None, event: RunUpdate) -> Run:
@@ -156,6 +171,7 @@ def _with(known: Run | None, event: RunUpdate) -> Run:
         parent=event.parent if is_claim else run.parent,
         heard_at=max(run.heard_at, event.ingested_at),
         claims=run.claims + is_claim,
+        place="",
     )
 
 

@@ -173,6 +173,12 @@ def cut_now(service: Service, name: str) -> Batch:
 
 
 def _cut(service: Service, campaign: Campaign, *, by_hand: bool) -> Batch | None:
+    """One at a time in the whole service: a cut must see the one before it."""
+    with service.exclusive(f"batches of {campaign.name}"):
+        return _cut_alone(service, campaign, by_hand=by_hand)
+
+
+def _cut_alone(service: Service, campaign: Campaign, *, by_hand: bool) -> Batch | None:
     """Gathers, decides, appends batch and run in one transaction; None where no batch is to be cut (now)."""
     with snapshot(service.database) as sql:
         if not caught_up(sql, service.store, "batches"):

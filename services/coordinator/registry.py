@@ -118,13 +118,15 @@ def _decision(
 
 def promotions_of(log: LogReader, campaign: str) -> list[Promotion]:
     """Every promotion of that campaign in the log's order (there are few: one a checkpoint)."""
-    found: list[Promotion] = []
+    found: dict[str, Promotion] = {}  # one that was sent twice counts once
     start, end = 0, log.end("promotions")
     while start < end:
         records = log.read("promotions", start, PAGE)
-        found += [r.event for r in records if isinstance(r.event, Promotion) and r.event.campaign == campaign]
+        for record in records:
+            if isinstance(event := record.event, Promotion) and event.campaign == campaign:
+                found.setdefault(event.id, event)
         start = records[-1].offset + 1 if records else end
-    return found
+    return list(found.values())
 
 
 def append_decision(transaction: Transaction, promotion: Promotion, known: int) -> None:

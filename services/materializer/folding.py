@@ -8,6 +8,7 @@ order over all partitions, in which a reader that goes on from the last number i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,7 +19,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from services.store.cluster_tables import MIGRATED, REACHED
+from services.store.cluster_tables import COUNTED, MIGRATED, REACHED
 from services.store.database import is_outage, outages, transaction
 from services.store.projection import Views
 from streams.engines.guarded import OWN, Place, source_of
@@ -39,6 +40,7 @@ SAVE_PLACE = (
     "INSERT INTO engine_offsets (consumer, topic, partition, next_offset) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT (consumer, topic, partition) DO UPDATE SET next_offset = excluded.next_offset"
 )
+SAVE_COUNT = SAVE_PLACE + " + engine_offsets.next_offset"
 SAVE_ORIGIN = (
     "INSERT INTO engine_origins (consumer, topic, partition, source, source_offset, ordinal)"
     " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (consumer, topic, partition, source)"
@@ -70,6 +72,7 @@ class Folded:
     entries: list[tuple[Record, Message]] = field(default_factory=list)  # as they were folded, in order
     letters: list[DeadLetter] = field(default_factory=list)
     doubles: int = 0
+    counts: Counter[str] = field(default_factory=Counter)  # events by topic, words too
     places: dict[Partition, int] = field(default_factory=dict)
     reached: dict[str, int] = field(default_factory=dict)  # by topic, as `log_offset` counts
     origins: dict[tuple[Partition, str], Place] = field(default_factory=dict)
@@ -155,6 +158,7 @@ class Folding:
         if self._is_double(folded, partition, record):
             folded.doubles += 1
             return
+        folded.counts[record.topic] += 1
         if record.topic == "texts":
             folded.texts[_owner(message)] = message.payload
         else:
@@ -243,6 +247,7 @@ def _save(sql: Connection, folded: Folded) -> None:
     _many(sql, SAVE_PLACE, [(Views.name, *place, offset) for place, offset in folded.places.items()])
     _many(sql, SAVE_PLACE, [(Views.name, *COUNTER, folded.number)])
     _many(sql, SAVE_PLACE, [(REACHED, topic, 0, place) for topic, place in folded.reached.items()])
+    _many(sql, SAVE_COUNT, [(COUNTED, topic, 0, count) for topic, count in folded.counts.items()])
     origins = [(Views.name, *partition, source, *place) for (partition, source), place in folded.origins.items()]
     _many(sql, SAVE_ORIGIN, origins)
 

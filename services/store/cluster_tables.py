@@ -5,7 +5,7 @@ Made by the migrations, like everything in PostgreSQL. Times are ms since 1970 U
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -33,6 +33,7 @@ kept_events = Table(  # a view: topics that are read by place, in the order of f
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("key", String, nullable=False),
     Column("payload", LargeBinary, nullable=False),
+    Index("kept_events_by_key", "topic", "key"),
 )
 
 engine_offsets = Table(  # how far a reader of the log has come
@@ -57,6 +58,7 @@ engine_origins = Table(  # the newest origin folded of each source, so that an e
 
 # Consumers in engine_offsets beside the views' own, which names Kafka partitions:
 REACHED = "views reached"  # by topic of ours: the log_offset after the last one folded, as one machine's places are
+COUNTED = "counted"  # by topic of ours: events folded, doubles left out
 MIGRATED = "migration"  # by Kafka partition: where what a migration brought ends
 
 VIEWS = (texts, kept_events)

@@ -18,7 +18,7 @@ from services.store import models as m
 from streams.content import check_characters
 from streams.engines.port import Transaction
 from streams.errors import ConflictError, InputError, NotFoundError
-from streams.events import Campaign, Criterion, Gate, Rule, Targets, Training
+from streams.events import Campaign, Criterion, Gate, Rule, Targets, Training, digest
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 MOST_RULES = 100
@@ -122,7 +122,7 @@ def _bare(annotated: Any) -> Any:
 
 
 def _append(transaction: Transaction, campaign: Campaign) -> None:
-    if transaction.admit("campaign", campaign.id, campaign.id) != "new":
+    if transaction.admit("campaign", campaign.id, digest(repr(campaign))) != "new":
         raise ConflictError(
             f"campaign {campaign.name!r} was changed in the same moment",
             field="name",

@@ -17,7 +17,7 @@ from services.api.routing import Endpoint
 from services.report import EvaluationReport
 from services.store import models as m
 from streams.engines.port import Transaction
-from streams.errors import ConflictError, InputError, NotFoundError
+from streams.errors import ConflictError, InputError, NotFoundError, UnavailableError
 from streams.events import Checkpoint, RunUpdate
 
 MOST_REPORT = 16 * MIB
@@ -135,7 +135,7 @@ async def _begin(call: Call, run: Run, before: Run) -> dict[str, Any]:
         parent = await anyio.to_thread.run_sync(champion, call, run.campaign)
     run = replace(run, parent=parent["model"] if parent else "")
     update = RunUpdate(**_update(call, run), status="claimed")
-    await call.context.write(lambda transaction: transaction.append(update))
+    await call.context.write(lambda transaction: _append_claim(transaction, run, update))
     return {
         "run": run.run,
         "campaign": run.campaign,
@@ -144,6 +144,13 @@ async def _begin(call: Call, run: Run, before: Run) -> dict[str, Any]:
         "parent": parent,
         "config": run.config,
     }
+
+
+def _append_claim(transaction: Transaction, run: Run, update: RunUpdate) -> None:
+    """One claim a place, whichever replica is asked: who is at that place has seen all claims before it."""
+    if transaction.admit("claim", run.place, update.id) != "new":
+        raise UnavailableError("another trainer claimed a run of this campaign in the same moment: try again")
+    transaction.append(update)
 
 
 async def _give_up(call: Call, run: Run) -> None:

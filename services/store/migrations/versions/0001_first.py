@@ -344,6 +344,7 @@ def upgrade() -> None:
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("topic", "number"),
     )
+    op.create_index("kept_events_by_key", "kept_events", ["topic", "key"], unique=False)
     op.create_table(
         "texts",
         sa.Column("owner", sa.String(), nullable=False),
@@ -355,6 +356,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Back to the one before."""
     op.drop_table("texts")
+    op.drop_index("kept_events_by_key", table_name="kept_events")
     op.drop_table("kept_events")
     op.drop_table("engine_origins")
     op.drop_table("engine_offsets")

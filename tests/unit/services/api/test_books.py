@@ -53,6 +53,35 @@ def test_the_oldest_request_comes_first_and_a_campaign_has_one_at_a_time() -> No
     assert [claim and claim[0].run for claim in claims] == ["early", "other", None]
 
 
+def test_a_run_that_is_asked_for_twice_keeps_its_trainer() -> None:
+    """The same event may stand in a cluster's log twice."""
+    book = book_of(update(), update(status="claimed", trainer="one", ingested_at=100), update())
+    assert book.claim("two", 101) is None
+
+
+def test_offsets_may_have_holes_and_nothing_is_taken_twice_or_before_its_time() -> None:
+    """Several topics share one partition in a cluster."""
+    book, log = RunBook(), FakeLog("run_updates", [update()])
+    later = Record(topic="run_updates", partition=0, offset=7, key="k", event=update(status="claimed", trainer="one"))
+    book.apply([later])  # not loaded yet: `load` must not believe that it has seen the log up to 7
+    book.load(log)
+    assert (claim := book.claim("two", 0))
+    book.restore(claim[1])
+    book.apply([later])
+    book.apply([later])
+    assert (own := book.claim("one", 1))
+    assert (own[1].claims, own[0].place) == (1, "default/1")
+
+
+def test_a_claim_that_failed_does_not_undo_what_the_log_said_meanwhile() -> None:
+    book = book_of(update())
+    assert (claim := book.claim("one", 0))
+    other = update(status="claimed", trainer="two", ingested_at=5)
+    book.apply([Record(topic="run_updates", partition=0, offset=9, key="k", event=other)])
+    book.restore(claim[1])
+    assert book.check_owner("r", "two").claims == 1
+
+
 def test_ones_own_run_comes_back_and_a_lost_one_goes_to_whoever_comes() -> None:
     book = book_of(update(), update(status="claimed", trainer="one", ingested_at=100))
     assert (own := book.claim("one", 101))

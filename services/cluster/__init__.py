@@ -1,0 +1,1 @@
+"""prefloop on Kafka, PostgreSQL and Redis: how its processes are composed and run."""

@@ -1,0 +1,109 @@
+"""A cluster of real servers for tests: API replicas, materializer and coordinator in this process, a worker beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from rich.console import Console
+from starlette.testclient import TestClient
+
+from services.api import auth
+from services.api.app import create_app
+from services.cluster.composition import ClusterService, open_cluster
+from services.cluster.processes import ActiveCoordinator, make_materializer
+from services.cluster.setup import setup_cluster
+from services.settings import Settings
+from services.store.database import transaction
+from streams.engines.kafka_connection import KafkaConnection
+from tests.integration.world import JUDGING, KEYS, World
+from tests.services.postgres import free_port
+from tests.services.redis import Redis
+
+PARTITIONS = 2
+
+
+def settings_of(kafka: KafkaConnection, database_url: str, redis: Redis) -> Settings:
+    return Settings(
+        kafka=kafka.servers,
+        kafka_prefix=kafka.prefix,
+        kafka_partitions=PARTITIONS,
+        database_url=database_url,
+        redis_url=redis.url,
+        admin_key=KEYS["admin"],
+    )
+
+
+def set_up(settings: Settings) -> None:
+    """Schema, topics, and a key a role."""
+    setup_cluster(settings, Console(quiet=True))
+    with closing(open_cluster(settings)) as service, service.database.connect() as sql, transaction(sql):
+        for role, key in KEYS.items():
+            if role != "admin":
+                annotator = f"an_{role}" if role in JUDGING else ""
+                auth.store_key(sql, auth.make_key(role, role, annotator=annotator, key=key), 1)
+
+
+@contextmanager
+def closing(service: ClusterService) -> Iterator[ClusterService]:
+    yield service
+    service.close()
+
+
+@contextmanager
+def replica(settings: Settings) -> Iterator[World]:
+    """An API replica with connections of its own."""
+    with (
+        closing(open_cluster(settings)) as service,
+        TestClient(create_app(service), raise_server_exceptions=False) as client,
+    ):
+        yield World(service, client)
+
+
+@contextmanager
+def materializing(settings: Settings) -> Iterator[None]:
+    with closing(open_cluster(settings)) as service:
+        materializer = make_materializer(service)
+        materializer.start()
+        yield
+        materializer.stop()
+
+
+@contextmanager
+def coordinating(settings: Settings) -> Iterator[None]:
+    with closing(open_cluster(settings)) as service:
+        active = ActiveCoordinator(service)
+        active.start()
+        yield
+        active.stop()
+
+
+@contextmanager
+def working(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process."""
+    own = {
+        "PREFLOOP_KAFKA": settings.kafka,
+        "PREFLOOP_KAFKA_PREFIX": settings.kafka_prefix,
+        "PREFLOOP_KAFKA_PARTITIONS": str(settings.kafka_partitions),
+        "PREFLOOP_DATABASE_URL": settings.database_url,
+        "PREFLOOP_REDIS_URL": settings.redis_url,
+        "PREFLOOP_PORT": str(free_port()),
+    }
+    with subprocess.Popen([sys.executable, "-m", "services.worker"], env={**os.environ, **own}) as worker:
+        yield worker
+        worker.kill()
+
+
+@contextmanager
+def cluster(settings: Settings, replicas: int = 1) -> Iterator[list[World]]:
+    """Everything; its API replicas."""
+    set_up(settings)
+    with ExitStack() as stack:
+        for part in (materializing, working, coordinating):
+            part_of: Any = part
+            stack.enter_context(part_of(settings))
+        yield [stack.enter_context(replica(settings)) for _ in range(replicas)]
