@@ -126,7 +126,7 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 KAFKA_TOPICS = (
-    KafkaTopic(name="by-annotator", topics=("judgments", "agreements", "standings", "alerts"), flushed=True),
+    KafkaTopic(name="by-annotator", topics=("judgments", "agreements", "standings", "alerts", "appeals"), flushed=True),
     KafkaTopic(
         name="by-task",
         topics=("tasks", "assessments", "retractions", "preferences", "task_updates", "assignments"),
