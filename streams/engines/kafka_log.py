@@ -20,7 +20,7 @@ import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from streams.codecs import encode
 from streams.engines.guarded import Sending
@@ -248,7 +248,7 @@ class KafkaLog:
         transaction = KafkaTransaction(self._layout, batch, job)
         try:
             job.result = batch.attempt(lambda: job.work(transaction))
-        except (SQLAlchemyError, OSError):
+        except (OperationalError, InterfaceError, OSError):
             raise  # the database, not the work
         except Exception as error:
             job.error, job.sendings, job.claims = error, [], []

@@ -107,7 +107,7 @@ def run(connection: KafkaConnection, folder: Path, seed: int) -> Report:
                 break
             time.sleep(0.2)
         report.seconds = round(time.monotonic() - begun, 1)
-        _check(harness, report, numbers(seed))
+        check(harness, report, numbers(seed))
     finally:
         harness.close()
     return report
@@ -125,13 +125,14 @@ def _feed(harness: FaustHarness, crew: Crew, events: list[Number]) -> None:
         producer.flush()
 
 
-def _check(harness: FaustHarness, report: Report, events: list[Number]) -> None:
+def check(harness: FaustHarness, report: Report, events: list[Number]) -> None:
+    """Every state and every derived event against what the numbers must come to; `report` gets the faults."""
     sums, tallies, echoes = _expected(events)
     for stage, expected in (("sums", sums), ("tallies", tallies)):
         found = _states(harness, stage)
         wrong = {key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)}
         report.faults += [f"{stage} {key}: {found.get(key)} is not {expected.get(key)}" for key in sorted(wrong)[:5]]
-    for kind, wanted in ((Total, NUMBERS * 2), (Echo, echoes)):
+    for kind, wanted in ((Total, len(events) * 2), (Echo, echoes)):
         first: dict[str, Event] = {}
         for record in harness.read(TOY.by_event[kind].name):
             if (before := first.setdefault(record.event.id, record.event)) is not record.event:

@@ -99,6 +99,18 @@ class FaustHarness:
         for event in events:
             self._log.submit(lambda transaction, event=event: transaction.append(event)).result()  # type: ignore[misc]
 
+    def append_patiently(self, events: Sequence[Event]) -> None:
+        """As append, and again where Kafka was away: a client's retry."""
+        left, deadline = list(events), time.monotonic() + 60
+        while left:
+            try:
+                self.append(left[:1])
+            except UnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+                continue
+            del left[0]
+
     def submit(self, work: Callable[[Transaction], object]) -> object:
         return self._log.submit(work).result()
 
@@ -107,14 +119,22 @@ class FaustHarness:
         with KafkaProducer(**self.connection.kafka_python()) as producer:
             producer.send(name, value=payload, key=key_bytes, partition=partition).get(timeout=10)
 
-    def drain(self) -> None:
+    def drain(self, *, restarting: bool = False) -> None:
+        """See harness.Harness; with `restarting` a worker that ended itself is started again, as by a supervisor."""
         deadline = time.monotonic() + DRAINED_WITHIN
         while not self.drained():
+            if restarting:
+                self._restart()
             if any(worker.poll() is not None for worker in self.workers):
                 raise CrashError(f"a worker ended: {[worker.poll() for worker in self.workers]}")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not drained: {self._log_file.read_text()[-3000:]}")
             time.sleep(0.1)
+
+    def _restart(self) -> None:
+        for worker in [worker for worker in self.workers if worker.poll() is not None]:
+            self.workers.remove(worker)
+            self.add_worker()
 
     def drained(self) -> bool:
         """Commits are read before ends: where they are equal, nothing was in hand all the while."""
