@@ -1,8 +1,9 @@
-"""A `prefloop up` of its own process, for those who drive it from outside: demo, benchmarks, tests of kills."""
+"""`prefloop` in processes of their own, for those who drive them from outside: demo, benchmarks, tests of kills."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -26,27 +27,27 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class SpawnedService:
-    """Started on entering, stopped on leaving; can be killed and started again in between."""
+class Spawned:
+    """A `prefloop` command; started on entering, stopped on leaving; can be killed and started again in between.
+
+    It serves HTTP on `port`, where `http` speaks to it with the admin's key.
+    """
 
     def __init__(
         self,
-        data: Path,
+        arguments: Sequence[str],
         admin_key: str,
         *,
-        port: int = 0,
-        options: Sequence[str] = ("--no-dashboard", "--no-trainer"),
+        port: int,
+        log: Path,
         environment: Mapping[str, str] | None = None,
-        log: Path | None = None,
         module: str = "services.cli",
     ) -> None:
-        self.data = data
-        self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        arguments = ["up", "--data", str(data), "--port", str(self.port), *options]
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
         self._command = Child(module=module, arguments=arguments).command
         self._environment = {**os.environ, "PREFLOOP_ADMIN_KEY": admin_key, **(environment or {})}
-        self._log = log or data.with_name(f"{data.name}.log")
+        self._log = log
         self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {admin_key}"}, timeout=60)
 
     def __enter__(self) -> Self:
@@ -60,7 +61,16 @@ class SpawnedService:
         self.http.close()
 
     def start(self) -> None:
-        """Starts it and waits until it is ready. Raises UnavailableError with the end of its log if it ends.
+        """Starts it and waits until it is ready. Raises UnavailableError with the end of its log if it ends."""
+        self.launch()
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Returns when it says that it does its work. Raises UnavailableError."""
+        self.wait(lambda: self.http.get("/readyz").is_success, 120)
+
+    def launch(self) -> None:
+        """Starts it.
 
         It has a session of its own, so that Ctrl-C reaches who drives it alone, and dies with it all the same.
         """
@@ -74,7 +84,6 @@ class SpawnedService:
                 env=self._environment,
                 start_new_session=True,
             )
-        self.wait(lambda: self.http.get("/readyz").is_success, 120)
 
     @property
     def pid(self) -> int:
@@ -82,8 +91,8 @@ class SpawnedService:
         return self._running.pid
 
     def kill(self) -> None:
-        """kill -9: it can do nothing about it."""
-        self._running.kill()
+        """kill -9, its children too: it can do nothing about it."""
+        os.killpg(self._running.pid, signal.SIGKILL)
         self._running.communicate()
 
     def check(self) -> None:
@@ -109,3 +118,23 @@ class SpawnedService:
                 pass
             time.sleep(LOOK)
         raise UnavailableError(f"the service was not ready after {seconds:.0f} s: see {self._log}")
+
+
+class SpawnedService(Spawned):
+    """`prefloop up` on a data folder."""
+
+    def __init__(
+        self,
+        data: Path,
+        admin_key: str,
+        *,
+        port: int = 0,
+        options: Sequence[str] = ("--no-dashboard", "--no-trainer"),
+        environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        module: str = "services.cli",
+    ) -> None:
+        port = port or free_port()
+        arguments = ["up", "--data", str(data), "--port", str(port), *options]
+        log = log or data.with_name(f"{data.name}.log")
+        super().__init__(arguments, admin_key, port=port, log=log, environment=environment, module=module)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.chaos.cluster import Cluster
 from tests.chaos.deployments import OneMachine
 from tests.chaos.run import Plan, Report, run
 
@@ -19,13 +20,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=20261121)
+    parser.add_argument("--cluster", action="store_true", help="Kafka, PostgreSQL, Redis and every process of ours")
     options = parser.parse_args()
     screen = Console(stderr=True)
-    with tempfile.TemporaryDirectory() as folder, OneMachine(Path(folder) / "chaos") as deployment:
+    kind = Cluster if options.cluster else OneMachine
+    with tempfile.TemporaryDirectory() as folder, kind(_open_to_all(Path(folder)) / "chaos") as deployment:
         plan = Plan(kills=options.kills, seed=options.seed)
         report = run(deployment, plan, lambda name: screen.print(f"kill -9 {name}"))
     print("\n".join(lines_of(report)))  # noqa: T201
     sys.exit(bool(report.violations))
+
+
+def _open_to_all(folder: Path) -> Path:
+    folder.chmod(0o755)  # PostgreSQL does not run as root
+    return folder
 
 
 def lines_of(report: Report) -> Iterator[str]:
