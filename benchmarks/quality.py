@@ -167,7 +167,7 @@ def real_row(name: str, labels: Labels, answers: Mapping[str, Choice], kind: str
     """One line of the table of real judgments."""
     run = replayed(labels)
     known = {
-        key: reliability.summary(state.counts, state.judgments)  # type: ignore[attr-defined]
+        key: reliability.summary(state.grades, state.judgments)  # type: ignore[attr-defined]
         for (stage, key), state in run.states.items()
         if stage == "assessments"
     }

@@ -148,7 +148,7 @@ def find(judgments: Sequence[tuple[Labelled, Row]], gold: Mapping[str, Choice] |
     """Consensus, agreement and annotators, from the judgments and what the stages made of them."""
     newest = {(label.item, label.annotator): (label, row) for label, row in judgments}
     labels = [label for label, _ in newest.values()]
-    known = {who: reliability.summary(state.counts, state.judgments) for who, state in loop.annotators.items() if state}
+    known = {who: reliability.summary(state.grades, state.judgments) for who, state in loop.annotators.items() if state}
     refined = refine(labels, known)
     sizes = Counter(label.item for label in labels)
     outcomes = [

@@ -13,7 +13,7 @@ NAACL 2013) with the guess factored into tie and side, so that α is the accurac
 from the annotator's tie rate τ = k·π_tie + (1 - k)·g. The prior of a tie, π_tie, is what the task's own annotators
 say on average on other tasks: in a crowd that never says tie there are none to be had.
 
-Items differ: one in five is hard, and there k shrinks for everybody. The posterior is taken over truth and difficulty
+Items differ: one in ten is hard, and there k shrinks for everybody. The posterior is taken over truth and difficulty
 together and summed over difficulty. Without that, people who err together on the same hard items would be counted as
 independent witnesses, and the posterior would claim more than it holds. (GLAD, Whitehill et al., NeurIPS 2009, has a
 continuous difficulty; two kinds are enough to restore calibration, see docs/quality.md, and cost microseconds.)
@@ -29,8 +29,8 @@ Posterior = tuple[float, float, float]  # over (a, b, tie), sums to 1
 
 Joint = tuple[float, float, float, float, float, float]  # over the same truths, of usual and of hard items
 
-HARD = 0.2  # share of hard items
-EASIER, HARDER = 1.15, 0.3  # on a usual item the truth is known this much oftener than on average, on a hard one less
+HARD = 0.1  # share of hard items
+EASIER, HARDER = 1.078, 0.3  # on a usual item the truth is known this much oftener than on average, on a hard one less
 MOST_KNOWN = 0.96
 NO_OPINION_TIES = 0.1
 LEAST_TIES, MOST_TIES = 0.01, 0.5  # bounds of the prior of a tie

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from streams.events import Choice, Reliability, Struct
 from streams.quality.consensus import Opinion, Posterior, leave_one_out, posterior
-from streams.quality.reliability import Counts, learn_choice, learn_graded, summary
+from streams.quality.reliability import Grades, learn_choice, learn_graded, summary
 
 ROUNDS = 5  # more changes no verdict on the sets it was tried on
 
@@ -62,12 +62,12 @@ def weighed(labels: Sequence[Labelled], known: Mapping[str, Reliability]) -> lis
 
 def relearned(by_item: Mapping[str, list[Labelled]], known: Mapping[str, Reliability]) -> dict[str, Reliability]:
     """Everybody's reliability, learned from the start out of the present posteriors of the others."""
-    counts: dict[str, Counts] = defaultdict(Counts)
+    counts: dict[str, Grades] = defaultdict(Grades)
     seen: dict[str, int] = defaultdict(int)
     for labels in by_item.values():
         alone = len(labels) == 1
         for label, others in zip(labels, leave_one_out(weighed(labels, known)), strict=True):
-            mine = learn_choice(counts[label.annotator], 0, label.choice)
+            mine = learn_choice(counts[label.annotator], 0, label.choice, label.swapped)
             seen[label.annotator] += 1
-            counts[label.annotator] = mine if alone else learn_graded(mine, 0, label.choice, label.swapped, others)
+            counts[label.annotator] = mine if alone else learn_graded(mine, 0, label.choice, others)
     return {annotator: summary(counts[annotator], seen[annotator]) for annotator in counts}

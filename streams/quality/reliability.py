@@ -1,44 +1,57 @@
 """What is known of an annotator: accuracy, side bias and tie rate, learned one judgment at a time.
 
-The state is a handful of sums, so that everything learned can be unlearned exactly: from gold, and from the posterior
-of the *others* on the same task. That posterior is uncertain, so a plain count of agreements would pull everybody
-towards one half. With q the others' posterior, u = q_max - q_min over {a, b}, an annotator of accuracy α agrees
-with the others' favourite with probability q_min + q_tie/2 + α·u. Each judgment therefore adds
+The accuracy is a distribution over a few levels, from "always against the truth" to "always right". A judgment is
+graded against a distribution q of the truth, which is gold's or the posterior of the *others* on the same task. Under
+level α a decisive choice x, with y the other side, has the likelihood
 
-    right += u·(agrees - q_min - q_tie/2),    evidence += u²
+    P(x | α) = α·q_x + (1 - α)·q_y + q_tie/2
 
-whose ratio is the least-squares estimate of α, unbiased where q is calibrated (Natarajan et al., "Learning with noisy
-labels", NeurIPS 2013, method of unbiased estimators). For gold u = 1: a plain count. Priors are Beta distributions
-and the same for everybody. Old evidence fades by event time with a half-life.
+whose logarithm is added to the level's sum. This is exact Bayesian filtering of the judge's error rate in the model of
+Dawid and Skene (Applied Statistics 28, 1979), on a grid: an unsure q teaches little, a sure one much, and no normal or
+Beta approximation is needed, so that somebody who judges *against* the truth is as easily told as a guesser. As sums,
+all that was learned can be unlearned exactly, when an agreement is revised or a judgment withdrawn.
+
+The prior is that of a crowd: most are good, some guess, a few are against. `crowd_prior` learns it from a crowd, as
+the mean of its members' posteriors (empirical Bayes: Robbins 1956; the EM step of Laird, JASA 73, 1978).
+
+The side bias comes from all that was picked, graded or not: the sides are shuffled, so somebody without an inclination
+picks the left one half of the time. (What is graded is no fair sample: a task that closes at once is never graded.) Old
+evidence fades by event time with a half-life.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from math import exp, log
+
+from msgspec.structs import replace
 
 from streams.events import Choice, Reliability, Struct
-from streams.quality.intervals import wilson
 
-PRIOR_RIGHT = 4.5  # Beta prior on accuracy: mean 0.75, worth six judgments
-PRIOR_WRONG = 1.5
-PRIOR_SIDE = 4.0  # pseudo-counts on either side: a side bias needs evidence
+LEVELS = (0.03, 0.12, 0.22, 0.32, 0.42, 0.5, 0.56, 0.62, 0.68, 0.74, 0.8, 0.86, 0.91, 0.95, 0.98)
+PRIOR = (0.004, 0.006, 0.01, 0.01, 0.01, 0.09, 0.04, 0.07, 0.11, 0.14, 0.17, 0.16, 0.1, 0.06, 0.02)  # mean 0.74
+CROWD_COUNTS = 10.0  # members that the fixed prior is worth when a crowd's is learned
+PRIOR_SIDE = 15.0  # pseudo-counts on either side: a side bias needs evidence
 PRIOR_TIES = 0.75  # Beta prior on the tie rate: mean 0.15, worth five judgments
 PRIOR_DECISIVE = 4.25
 HALF_LIFE_MS = 60 * 24 * 3_600_000  # evidence of two months ago counts half
-LEAST = 0.1  # noise-corrected counts can dip below zero; a Beta parameter cannot
-MOST_SURE = 0.98  # nobody is believed more than this, nor less than the opposite
+NEVER = 1e-3  # no choice is quite impossible, even beside gold
+MOST_SURE = 0.98  # nobody is believed more than this
 
 GOLD: dict[Choice, tuple[float, float, float]] = {"a": (1.0, 0.0, 0.0), "b": (0.0, 1.0, 0.0), "tie": (0.0, 0.0, 1.0)}
+EDGES = (0.0, *((low + high) / 2 for low, high in pairwise(LEVELS)), 1.0)  # of the levels' cells
+NOTHING = (0.0,) * len(LEVELS)
 
 
-class Counts(Struct, frozen=True, kw_only=True, array_like=True):
+class Grades(Struct, frozen=True, kw_only=True, array_like=True):
     """The sums, as of time `at` (ms)."""
 
-    right: float = 0.0
-    wrong_left: float = 0.0  # wrong, and picked what stood on the left
-    wrong_right: float = 0.0
+    levels: tuple[float, ...] = NOTHING  # log-likelihood of each level
+    evidence: float = 0.0  # effective number of graded judgments: a sure grade counts one
+    on_left: float = 0.0  # picked what stood on the left
+    on_right: float = 0.0
     ties: float = 0.0
-    decisive: float = 0.0
     at: int = 0
 
 
@@ -47,76 +60,101 @@ def left(choice: Choice, swapped: bool) -> bool:
     return (choice == "a") != swapped
 
 
-def learn(
-    counts: Counts,
-    at: int,
-    right: float = 0,
-    wrong_left: float = 0,
-    wrong_right: float = 0,
-    ties: float = 0,
-    decisive: float = 0,
-) -> Counts:
-    """Adds what a judgment of time `at` (ms; 0 unknown) teaches. The same with minus signs takes it back."""
-    now = max(counts.at, at)
-    keep = 1.0 if counts.at in (0, now) else faded(now - counts.at)
-    weight = 1.0 if at in (0, now) else faded(now - at)
-    return Counts(
-        right=keep * counts.right + weight * right,
-        wrong_left=keep * counts.wrong_left + weight * wrong_left,
-        wrong_right=keep * counts.wrong_right + weight * wrong_right,
-        ties=keep * counts.ties + weight * ties,
-        decisive=keep * counts.decisive + weight * decisive,
-        at=now,
-    )
-
-
 def faded(age_ms: int) -> float:
     """What is left of the weight of evidence of that age."""
     return float(2.0 ** (-age_ms / HALF_LIFE_MS))
 
 
-def learn_choice(counts: Counts, at: int, choice: Choice, sign: int = 1) -> Counts:
-    """Adds a judgment to the tie rate (or takes it back, with sign -1)."""
+def aged(grades: Grades, at: int) -> tuple[Grades, float]:
+    """The grades as of the later of both times (ms; 0 unknown), and what a judgment of time `at` weighs then."""
+    now = max(grades.at, at)
+    weight = 1.0 if at in (0, now) else faded(now - at)
+    keep = 1.0 if grades.at in (0, now) else faded(now - grades.at)
+    if keep == 1.0:
+        return grades if grades.at == now else replace(grades, at=now), weight
+    return Grades(
+        levels=tuple([keep * each for each in grades.levels]),
+        evidence=keep * grades.evidence,
+        on_left=keep * grades.on_left,
+        on_right=keep * grades.on_right,
+        ties=keep * grades.ties,
+        at=now,
+    ), weight
+
+
+def learn_choice(grades: Grades, at: int, choice: Choice, swapped: bool, sign: int = 1) -> Grades:
+    """Adds a judgment to the tie rate and the side bias (or takes it back, with sign -1)."""
+    grades, weight = aged(grades, at)
     if choice == "tie":
-        return learn(counts, at, ties=sign)
-    return learn(counts, at, decisive=sign)
+        return replace(grades, ties=grades.ties + sign * weight)
+    if left(choice, swapped):
+        return replace(grades, on_left=grades.on_left + sign * weight)
+    return replace(grades, on_right=grades.on_right + sign * weight)
 
 
-def learn_graded(
-    counts: Counts, at: int, choice: Choice, swapped: bool, truth: Sequence[float], sign: int = 1
-) -> Counts:
+def learn_graded(grades: Grades, at: int, choice: Choice, truth: Sequence[float], sign: int = 1) -> Grades:
     """Adds how a judgment compares with a distribution of the truth over (a, b, tie): gold's, or the others' posterior.
 
     A tie says nothing about accuracy, which is defined on decisive judgments alone. sign -1 takes it back.
     """
     if choice == "tie":
-        return counts
+        return grades
+    grades, weight = aged(grades, at)
+    weight *= sign
     mine, other = (truth[0], truth[1]) if choice == "a" else (truth[1], truth[0])
-    u = abs(mine - other)
-    chance = min(mine, other) + truth[2] / 2
-    right = sign * u * ((mine >= other) - chance)
-    wrong = sign * u * u - right
-    if left(choice, swapped):
-        return learn(counts, at, right=right, wrong_left=wrong)
-    return learn(counts, at, right=right, wrong_right=wrong)
+    gain, base = mine - other, other + truth[2] / 2 + NEVER
+    told = [old + weight * log(base + gain * level) for old, level in zip(grades.levels, LEVELS, strict=True)]
+    return replace(grades, levels=tuple(told), evidence=grades.evidence + weight * gain * gain)
 
 
-def summary(counts: Counts, judgments: int) -> Reliability:
-    """Posterior means, and a 95 % interval of the accuracy (Wilson's, at the posterior's effective count)."""
-    evidence = counts.right + counts.wrong_left + counts.wrong_right
-    right = max(PRIOR_RIGHT + counts.right, LEAST)
-    wrong = max(PRIOR_WRONG + counts.wrong_left + counts.wrong_right, LEAST)
-    accuracy = min(max(right / (right + wrong), 1.0 - MOST_SURE), MOST_SURE)
-    low, high = wilson(accuracy, right + wrong)
-    on_left, on_right = PRIOR_SIDE + counts.wrong_left, PRIOR_SIDE + counts.wrong_right
-    on_left, on_right = max(on_left, LEAST), max(on_right, LEAST)
-    ties, decisive = PRIOR_TIES + counts.ties, PRIOR_DECISIVE + counts.decisive
+# ---------------------------------------------------------------- what follows
+
+
+def belief(grades: Grades, prior: Sequence[float] = PRIOR) -> list[float]:
+    """The posterior over LEVELS, summing to 1."""
+    most = max(grades.levels)
+    raw = [each * exp(told - most) for each, told in zip(prior, grades.levels, strict=True)]
+    total = sum(raw)
+    return [each / total for each in raw]
+
+
+def crowd_prior(beliefs: Iterable[Sequence[float]]) -> list[float]:
+    """The crowd's distribution over LEVELS, from what is believed of its members and the fixed prior."""
+    sums, members = [CROWD_COUNTS * each for each in PRIOR], CROWD_COUNTS
+    for one in beliefs:
+        sums, members = [old + new for old, new in zip(sums, one, strict=True)], members + 1
+    return [each / members for each in sums]
+
+
+def quantile(weights: Sequence[float], share: float) -> float:
+    """The accuracy below which that share of the belief lies; each level's weight is spread over its cell."""
+    before = 0.0
+    for at, below in enumerate(accumulate(weights)):
+        if below >= share:
+            inside = (share - before) / max(weights[at], 1e-12)
+            return EDGES[at] + min(inside, 1.0) * (EDGES[at + 1] - EDGES[at])
+        before = below
+    return 1.0
+
+
+def side_bias(grades: Grades, accuracy: float) -> float:
+    """P(picks the left one | does not know) - 0.5, in [-0.5, 0.5]; see consensus.py for who knows."""
+    on_left, on_right = PRIOR_SIDE + max(grades.on_left, 0.0), PRIOR_SIDE + max(grades.on_right, 0.0)
+    guesses = max(1.0 - max(2.0 * accuracy - 1.0, 0.0), 0.05)
+    return min(max((on_left / (on_left + on_right) - 0.5) / guesses, -0.499), 0.499)
+
+
+def summary(grades: Grades, judgments: int, prior: Sequence[float] = PRIOR) -> Reliability:
+    """Posterior means, and a 95 % interval of the accuracy."""
+    weights = belief(grades, prior)
+    accuracy = min(sum([each * level for each, level in zip(weights, LEVELS, strict=True)]), MOST_SURE)
+    ties, decisive = PRIOR_TIES + max(grades.ties, 0.0), PRIOR_DECISIVE + max(grades.on_left + grades.on_right, 0.0)
     return Reliability(
         accuracy=round(accuracy, 5),
-        accuracy_low=round(low, 5),
-        accuracy_high=round(high, 5),
-        side_bias=round(on_left / (on_left + on_right) - 0.5, 5),
+        accuracy_low=round(min(quantile(weights, 0.025), accuracy), 5),
+        accuracy_high=round(max(quantile(weights, 0.975), accuracy), 5),
+        side_bias=round(side_bias(grades, accuracy), 5),
         tie_rate=round(ties / (ties + decisive), 5),
         judgments=judgments,
-        evidence=round(max(evidence, 0.0), 3),
+        evidence=round(max(grades.evidence, 0.0), 3),
     )

@@ -30,7 +30,7 @@ from streams.events import (
 from streams.quality import floor, gold, pattern, reasons, reliability, sequential, side, speed
 from streams.quality.alarms import LEVELS, TESTS, evidence, reached
 from streams.quality.consensus import Posterior
-from streams.quality.reliability import Counts
+from streams.quality.reliability import Grades
 from streams.quality.sequential import Test
 from streams.quality.speed import Pace
 from streams.stages.derive import derive
@@ -53,7 +53,7 @@ class State(Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     recorded: bool = False  # the last judgment came from a recorded campaign: alarms are reported, not enforced
     judgments: int = 0
-    counts: Counts = Counts()
+    grades: Grades = Grades()
     pressed: str = ""  # the last answers as pressed: L, R, T
     pace: Pace = Pace()
     reasons: tuple[str, ...] = ()  # sketches of the last reasons
@@ -89,14 +89,14 @@ def on_judgment(state: State, event: Judgment) -> Step:
     recent = remember(state.recent, key, f"{event.revision} {event.choice}")
     if before is not None:
         former = cast(Choice, before.partition(" ")[2])
-        counts = taught(state.counts, event, former, sign=-1)
-        return replace(state, counts=taught(counts, event, event.choice), recent=recent), [assessment]
+        grades = taught(state.grades, event, former, sign=-1)
+        return replace(state, grades=taught(grades, event, event.choice), recent=recent), [assessment]
     pressed, foretold = pattern.observe(state.pressed, pattern.symbol(event.choice, event.swapped))
     learned = replace(
         state,
         recorded=event.mode == "recorded",
         judgments=state.judgments + 1,
-        counts=taught(state.counts, event, event.choice),
+        grades=taught(state.grades, event, event.choice),
         pressed=pressed,
         pace=speed.paced(state.pace, event),
         reasons=kept(state.reasons, event.reason_sketch),
@@ -111,6 +111,8 @@ def checked(state: State, event: Judgment) -> Iterator[Check]:
     """What can be checked of this judgment, by what was known of its annotator before it."""
     found = (speed.check(event), speed.pace_check(state.pace, event), gold.check(event))
     yield from (check for check in found if check)
+    if event.role == "model":
+        return  # it may sound like one
     again = reasons.repeated(event.reason_sketch, state.reasons)
     if again is not None:
         yield Check(name="reason", passed=not again, detail="nearly the words of an earlier reason" if again else "")
@@ -137,7 +139,7 @@ def assess(state: State, event: Judgment, checks: tuple[Check, ...]) -> Assessme
         swapped=event.swapped,
         role=event.role,
         flags=event.flags,
-        reliability=reliability.summary(state.counts, state.judgments),
+        reliability=reliability.summary(state.grades, state.judgments),
         weight=weigh(state, event, checks),
         checks=checks,
         late=event.late,
@@ -157,12 +159,12 @@ def moment(event: Judgment) -> int:
     return event.answered_at or event.occurred_at
 
 
-def taught(counts: Counts, event: Judgment, choice: Choice, sign: int = 1) -> Counts:
-    """The counts with this choice on the event's task: the tie rate, and the accuracy where the answer is known."""
-    counts = reliability.learn_choice(counts, moment(event), choice, sign)
+def taught(grades: Grades, event: Judgment, choice: Choice, sign: int = 1) -> Grades:
+    """The grades with this choice on the event's task: the tie rate, and the accuracy where the answer is known."""
+    grades = reliability.learn_choice(grades, moment(event), choice, event.swapped, sign)
     if event.gold is None:
-        return counts
-    return reliability.learn_graded(counts, moment(event), choice, event.swapped, reliability.GOLD[event.gold], sign)
+        return grades
+    return reliability.learn_graded(grades, moment(event), choice, reliability.GOLD[event.gold], sign)
 
 
 def bets_on(event: Judgment, checks: Iterable[Check], foretold: bool | None) -> Iterator[Bets]:
@@ -189,19 +191,19 @@ def bets_on_accuracy(choice: Choice, others: Posterior) -> Iterator[Bets]:
 
 
 def on_agreement(state: State, event: Agreement) -> Step:
-    """Learns what the others made of a judgment; a revised agreement takes the former one's place in the counts.
+    """Learns what the others made of a judgment; a revised agreement takes the former one's place in the grades.
 
     Gold has taught already, by its known answer. The tests bet on a judgment once, on the first agreement.
     """
     key = short(event.id)
     if event.gold is not None or key in state.heard:
         return state, []
-    at, counts = event.answered_at, state.counts
+    at, grades = event.answered_at, state.grades
     if event.previous is not None:
-        counts = reliability.learn_graded(counts, at, event.choice, event.swapped, event.previous, sign=-1)
+        grades = reliability.learn_graded(grades, at, event.choice, event.previous, sign=-1)
     if not event.withdrawn:
-        counts = reliability.learn_graded(counts, at, event.choice, event.swapped, event.others)
-    learned = replace(state, counts=counts, heard=remember(state.heard, key, 1))
+        grades = reliability.learn_graded(grades, at, event.choice, event.others)
+    learned = replace(state, grades=grades, heard=remember(state.heard, key, 1))
     if event.choice == "tie":
         return learned, []
     if event.previous is not None and not event.withdrawn:
@@ -248,7 +250,7 @@ def settle(state: State, cause: Judgment | Agreement, judgment: str, bets: Itera
 def alert_of(state: State, cause: Judgment | Agreement, judgment: str, name: str, test: Test) -> Alert:
     """The hypothesis that broke, with the evidence against it."""
     kind, level = TESTS[name], LEVELS[test.level - 1]
-    known = reliability.summary(state.counts, state.judgments)
+    known = reliability.summary(state.grades, state.judgments)
     return derive(
         Alert,
         cause,

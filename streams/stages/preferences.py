@@ -290,12 +290,16 @@ def preference_of(task: Task, said: Said, cause: Event, decision: Decision) -> P
 
 
 def agree(state: State, cause: Event, decision: Decision, counted: tuple[Vote, ...]) -> tuple[State, list[Event]]:
-    """What the others made of each counted judgment, once the task has a verdict; what was withdrawn is taken back."""
+    """What the others made of each counted judgment; what was withdrawn is taken back.
+
+    It is told while the task is open, and again when it changes: were only closed tasks to teach, those on which people
+    agree would come first, and everybody would seem better than they are (by 0.08 in a simulated crowd).
+    """
     told: dict[str, Posterior | None] = {
         vote.judgment: None for vote in state.votes if vote.told is not None and vote.judgment in state.withdrawn
     }
     agreements = [withdrawal_of(state, cause, vote) for vote in state.votes if vote.judgment in told]
-    if decision.verdict is not None and len(counted) >= listeners(state.task):
+    if len(counted) >= listeners(state.task):
         for vote, others in zip(counted, leave_one_out(counted), strict=True):
             if vote.told is None or max(abs(x - y) for x, y in zip(vote.told, others, strict=True)) > NEWS:
                 told[vote.judgment] = others

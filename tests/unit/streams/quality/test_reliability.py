@@ -1,14 +1,15 @@
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta
+from scipy.stats import binom
 
 from streams.events import Choice
 from streams.quality import reliability
 from streams.quality.consensus import Posterior
-from streams.quality.reliability import GOLD, HALF_LIFE_MS, Counts, learn_choice, learn_graded, summary
+from streams.quality.reliability import GOLD, HALF_LIFE_MS, LEVELS, PRIOR, Grades, learn_choice, learn_graded, summary
 
 choices: st.SearchStrategy[Choice] = st.sampled_from(("a", "b", "tie"))
 posteriors = st.tuples(st.floats(0.01, 1), st.floats(0.01, 1), st.floats(0, 1)).map(
@@ -18,18 +19,18 @@ lessons = st.lists(st.tuples(choices, st.booleans(), posteriors, st.integers(1, 
 DAY = 86_400_000
 
 
-def graded(n: int, accuracy: float, certainty: float, seed: int = 0) -> Counts:
+def graded(n: int, accuracy: float, certainty: float, seed: int = 0) -> Grades:
     """Judgments of an annotator of known accuracy, taught by others whose favourite is right with that certainty."""
     draw = random.Random(seed)
-    counts = Counts()
+    grades = Grades()
     for _ in range(n):
         truth: Choice = draw.choice(("a", "b"))
         other: Choice = "b" if truth == "a" else "a"
         choice = truth if draw.random() < accuracy else other
         favourite = truth if draw.random() < certainty else other
         others = (certainty, 1 - certainty, 0.0) if favourite == "a" else (1 - certainty, certainty, 0.0)
-        counts = learn_graded(counts, 0, choice, draw.random() < 0.5, others)
-    return counts
+        grades = learn_graded(grades, 0, choice, others)
+    return grades
 
 
 @pytest.mark.parametrize("accuracy", [0.5, 0.7, 0.9])
@@ -41,66 +42,108 @@ def test_the_accuracy_is_found_however_unsure_the_others_are(accuracy: float, ce
 
 
 def test_others_who_know_nothing_teach_nothing() -> None:
-    counts = graded(50, 0.9, 0.5)
-    assert summary(counts, 0) == summary(Counts(), 0)
+    grades = graded(50, 0.9, 0.5)
+    assert summary(grades, 0) == summary(Grades(), 0)
 
 
 @given(lessons=lessons, order=st.randoms(use_true_random=False))
 def test_everything_learned_can_be_unlearned_in_any_order(
     lessons: list[tuple[Choice, bool, Posterior, int]], order: random.Random
 ) -> None:
-    counts = Counts()
+    grades = Grades()
     for choice, swapped, truth, day in lessons:
-        counts = learn_graded(learn_choice(counts, day * DAY, choice), day * DAY, choice, swapped, truth)
+        grades = learn_graded(learn_choice(grades, day * DAY, choice, swapped), day * DAY, choice, truth)
     order.shuffle(lessons)
     for choice, swapped, truth, day in lessons:
-        counts = learn_graded(learn_choice(counts, day * DAY, choice, -1), day * DAY, choice, swapped, truth, -1)
+        grades = learn_choice(grades, day * DAY, choice, swapped, -1)
+        grades = learn_graded(grades, day * DAY, choice, truth, -1)
     if all(day for *_, day in lessons):  # times unknown are not faded, so they cannot be taken back exactly
-        left = (counts.right, counts.wrong_left, counts.wrong_right, counts.ties, counts.decisive)
-        assert left == pytest.approx((0, 0, 0, 0, 0), abs=1e-9)
+        left = (*grades.levels, grades.evidence, grades.on_left, grades.on_right, grades.ties)
+        assert left == pytest.approx((0,) * len(left), abs=1e-9)
 
 
-def test_gold_counts_whole_and_ties_say_nothing_of_accuracy() -> None:
-    counts = learn_graded(Counts(), 0, "a", False, GOLD["a"])
-    counts = learn_graded(counts, 0, "b", False, GOLD["a"])
-    counts = learn_graded(counts, 0, "tie", False, GOLD["a"])
-    assert (counts.right, counts.wrong_left, counts.wrong_right) == (1, 0, 1)
+def test_gold_is_the_binomial_posterior_on_the_levels() -> None:
+    """An independent oracle: Bayes' rule with scipy's binomial likelihood."""
+    grades = Grades()
+    for n in range(20):
+        grades = learn_graded(grades, 0, "b" if n < 6 else "a", GOLD["a"])
+    raw = np.array(PRIOR) * binom.pmf(14, 20, LEVELS)
+    assert reliability.belief(grades) == pytest.approx(raw / raw.sum(), abs=5e-3)
+    assert grades.evidence == pytest.approx(20)
+    assert learn_graded(grades, 0, "tie", GOLD["a"]) == grades
 
 
-def test_side_bias_shows_in_the_wrong_ones() -> None:
-    counts = Counts()
-    for _ in range(40):
-        counts = learn_graded(counts, 0, "b", True, GOLD["a"])
-    assert summary(counts, 40).side_bias > 0.3
-    assert summary(Counts(), 0).side_bias == 0
+@pytest.mark.parametrize("accuracy", [0.1, 0.35, 0.5])
+def test_those_who_judge_against_the_truth_are_found_as_well(accuracy: float) -> None:
+    assert summary(graded(600, accuracy, 0.9), 600).accuracy == pytest.approx(accuracy, abs=0.06)
+
+
+def test_what_the_interval_says_holds() -> None:
+    """Annotators drawn from the prior, graded by unsure others: 95 % of the intervals hold the truth."""
+    draw = random.Random(1)
+    held = 0
+    for seed in range(300):
+        level = draw.choices(LEVELS, PRIOR)[0]
+        known = summary(graded(40, level, 0.85, seed), 40)
+        held += known.accuracy_low - 0.005 <= level <= known.accuracy_high + 0.005
+    assert held / 300 == pytest.approx(0.95, abs=0.035)
+
+
+def test_a_crowds_prior_is_learned_from_its_members() -> None:
+    members = [reliability.belief(graded(150, 0.9 if n % 2 else 0.6, 0.95, n)) for n in range(80)]
+    learned = reliability.crowd_prior(members)
+    mean = sum(share * level for share, level in zip(learned, LEVELS, strict=True))
+    assert sum(learned) == pytest.approx(1)
+    assert mean == pytest.approx(0.75, abs=0.02)
+    assert sum(share for share, level in zip(learned, LEVELS, strict=True) if 0.72 < level < 0.8) < 0.1
+
+
+def test_side_bias_shows_in_what_is_picked() -> None:
+    grades = Grades()
+    for n in range(80):
+        grades = learn_choice(grades, 0, "a" if n % 2 else "b", n % 2 == 0)
+    assert summary(grades, 80).side_bias > 0.4
+    assert summary(Grades(), 0).side_bias == 0
 
 
 def test_tie_rate() -> None:
-    counts = Counts()
+    grades = Grades()
     for n in range(400):
-        counts = learn_choice(counts, 0, "tie" if n % 4 == 0 else "a")
-    assert summary(counts, 400).tie_rate == pytest.approx(0.25, abs=0.01)
+        grades = learn_choice(grades, 0, "tie" if n % 4 == 0 else "a", n % 2 == 0)
+    assert summary(grades, 400).tie_rate == pytest.approx(0.25, abs=0.01)
 
 
 def test_old_evidence_counts_half_after_a_half_life_whatever_comes_first() -> None:
     old, new = 10 * DAY, 10 * DAY + HALF_LIFE_MS
-    in_order = learn_graded(learn_graded(Counts(), old, "a", False, GOLD["a"]), new, "b", True, GOLD["a"])
-    reversed_ = learn_graded(learn_graded(Counts(), new, "b", True, GOLD["a"]), old, "a", False, GOLD["a"])
-    assert (in_order.right, in_order.wrong_left, in_order.at) == (0.5, 1, new)
-    assert in_order == reversed_
+    lessons: list[tuple[int, Choice]] = [(old, "a"), (new, "b")]
+    orders = []
+    for order in (lessons, lessons[::-1]):
+        grades = Grades()
+        for at, choice in order:
+            grades = learn_graded(learn_choice(grades, at, choice, False), at, choice, GOLD["a"])
+        orders.append(grades)
+    assert (orders[0].on_left, orders[0].on_right, orders[0].evidence, orders[0].at) == pytest.approx(
+        (0.5, 1, 1.5, new)
+    )
+    assert orders[0].levels == pytest.approx(orders[1].levels)
 
 
-@pytest.mark.parametrize(("right", "wrong"), [(0, 0), (5, 1), (40, 10), (200, 160)])
-def test_the_interval_is_near_the_beta_posteriors(right: float, wrong: float) -> None:
-    known = summary(Counts(right=right, wrong_left=wrong), 0)
-    exact = beta(reliability.PRIOR_RIGHT + right, reliability.PRIOR_WRONG + wrong).interval(0.95)
-    assert (known.accuracy_low, known.accuracy_high) == pytest.approx(exact, abs=0.06)
+sums = st.floats(-5, 1e4)
 
 
-@given(st.builds(Counts, right=st.floats(-50, 1e4), wrong_left=st.floats(-50, 1e4), wrong_right=st.floats(-50, 1e4)))
-def test_a_summary_is_always_in_range(counts: Counts) -> None:
-    known = summary(counts, 1)
+@given(
+    st.builds(
+        Grades,
+        levels=st.tuples(*[st.floats(-1e4, 0)] * len(LEVELS)),
+        evidence=sums,
+        on_left=sums,
+        on_right=sums,
+        ties=sums,
+    )
+)
+def test_a_summary_is_always_in_range(grades: Grades) -> None:
+    known = summary(grades, 1)
     assert 0 < known.accuracy < 1
-    assert 0 <= known.accuracy_low <= known.accuracy_high <= 1
+    assert 0 <= known.accuracy_low <= known.accuracy <= known.accuracy_high <= 1
     assert -0.5 < known.side_bias < 0.5
     assert known.evidence >= 0
