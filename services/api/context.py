@@ -25,6 +25,7 @@ from streams.errors import InputError
 
 T = TypeVar("T")
 MIB = 1024 * 1024
+HELD_SLASH = "\x00"  # a slash within a part of a path; no id holds this character
 encode = msgspec.json.Encoder().encode
 
 
@@ -107,7 +108,7 @@ class Call:
 
     def path(self, name: str) -> str:
         """A part of the path."""
-        return str(self.request.path_params[name])
+        return str(self.request.path_params[name]).replace(HELD_SLASH, "/")
 
     def text(self, name: str, default: str = "") -> str:
         """A query parameter."""

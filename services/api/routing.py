@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import structlog
 from fastapi import FastAPI
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.api.auth import Caller
-from services.api.context import Call, Context
+from services.api.context import HELD_SLASH, Call, Context
 from services.api.errors import TooManyError, input_answer, outage_answer, unexpected_answer
 from services.api.middleware import Observed
 from services.api.roles import PUBLIC, TABLE, Roles
@@ -71,9 +72,16 @@ class App(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
+        if b"%2F" in scope.get("raw_path", b"").upper():
+            scope["path"] = one_part_each(scope["raw_path"])
         door = self.doors.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
         scope["app"] = self
         await (door or super().__call__)(scope, receive, send)
+
+
+def one_part_each(raw_path: bytes) -> str:
+    """The path, encoded slashes as HELD_SLASH: ids hold slashes, and servers decode before routes are matched."""
+    return unquote(raw_path.decode("ascii").replace("%2F", HELD_SLASH).replace("%2f", HELD_SLASH))
 
 
 def register(app: App, context: Context, endpoint: Endpoint) -> None:

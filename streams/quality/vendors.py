@@ -9,14 +9,18 @@ less, each agrees with itself on something the other does not see: another view,
 Hard items lower all three alike and leave the comparison of the sources as it is.
 
 A source's price for an item decided with a posterior of 95 % is its price a judgment, times the judgments that Wald's
-sequential test needs at its reliability (Wald 1945). Whole items are resampled for every interval.
+sequential test needs at its reliability (Wald 1945).
+
+A vendor is bought for other items and with other people than those seen. So whole items are resampled, and apart from
+that whole people within each source; both deviations are added for every interval (what is neither an item's nor a
+person's is counted twice, so that intervals are rather too wide).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import exp, log
 from typing import Literal
 
 import numpy as np
@@ -24,9 +28,9 @@ import numpy as np
 from streams.quality import logistic
 from streams.quality.biases import Compared, bent, wins_of
 from streams.quality.intervals import Estimate, percentiles
-from streams.quality.pairs import Floats, Ints, newest, numbered, pairs_of, summed
+from streams.quality.pairs import Floats, Ints, Pairs, newest, numbered, pairs_of, summed
 
-SAMPLES = 400
+SAMPLES = 300
 LEAST_ITEMS = 30  # with judgments of both
 TARGET = 0.95
 RIDGE = 1.0
@@ -80,16 +84,14 @@ def compare(
     LEAST_ITEMS items have judgments of both."""
     kept, side = common(rows, source, names)
     item, _ = numbered(row.item for row in kept)
-    items = int(item.max(initial=-1)) + 1
-    if items < LEAST_ITEMS:
+    if int(item.max(initial=-1)) + 1 < LEAST_ITEMS:
         return None
-    times = np.vstack([np.ones(items), _resampled(items, seed)])
-    sums = {name: _by_item(kept, item, side, items, name) for name in MEASURES}
-    said = {name: _shares(times, *found) for name, found in sums.items()}
-    knows, between, shared = reliabilities(kept, item, side, times)
+    draws = resampled(kept, item, side, seed)
+    said = {name: _shares(kept, side, draws, name) for name in MEASURES}
+    knows, between, shared = reliabilities(kept, side, draws)
     needed = judgments_needed((1 + knows) / 2)
     cost = needed * np.array(prices)[:, None]
-    reward = reward_losses(kept, item, side, times)
+    reward = reward_losses(kept, side, draws)
     sources = [
         Source(
             name=names[n],
@@ -105,14 +107,14 @@ def compare(
         )
         for n in (0, 1)
     ]
-    ratio = _estimate(cost[0] / cost[1]) if all(prices) else None
+    ratio = _ratio(cost) if all(prices) else None
     accuracy, loss = _estimate((knows[0] - knows[1]) / 2), _estimate(reward[0] - reward[1])
     truth = _estimate(shared)
     better, reasons = recommended(names, accuracy, ratio, loss, truth)
     return Comparison(
         one=sources[0],
         other=sources[1],
-        items=items,
+        items=draws.items.shape[1],
         between=_estimate(between),
         shared=truth,
         accuracy=accuracy,
@@ -137,35 +139,70 @@ def common(rows: Sequence[Compared], source: Sequence[str], names: tuple[str, st
     return [rows[mine[n]] for n in last[both]], side[both]
 
 
-def _resampled(items: int, seed: int) -> Floats:
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """How often each item and each person counts. Statistics come as 1 + 2 x SAMPLES numbers: as seen (the first),
+    with items resampled, with people resampled."""
+
+    item: Ints  # of each judgment
+    person: Ints
+    items: Floats  # (1 + SAMPLES) x items, the first row ones
+    people: Floats  # SAMPLES x people
+
+    def total(self, values: Floats) -> Floats:
+        """The sum over judgments of `values`, for each draw."""
+        by_item = summed(self.item, values, self.items.shape[1])
+        by_person = summed(self.person, values, self.people.shape[1])
+        return np.concatenate([self.items @ by_item, self.people @ by_person])
+
+    def pair_total(self, pairs: Pairs, values: Floats) -> Floats:
+        """The sum over pairs of judgments."""
+        by_item = summed(pairs.item, values, self.items.shape[1])
+        by_people = [float((row[pairs.one] * row[pairs.other]) @ values) for row in self.people]
+        return np.concatenate([self.items @ by_item, np.array(by_people)])
+
+
+def resampled(rows: Sequence[Compared], item: Ints, side: Ints, seed: int) -> Draws:
+    """Items with replacement; people with replacement within their source."""
     dice = np.random.default_rng(seed)
-    return dice.multinomial(items, np.full(items, 1 / items), SAMPLES).astype(float)
+    person, names = numbered((row.annotator, int(where)) for row, where in zip(rows, side, strict=True))
+    items = int(item.max()) + 1
+    drawn = dice.multinomial(items, np.full(items, 1 / items), SAMPLES).astype(float)
+    people = np.ones((SAMPLES, len(names)))
+    from_ = np.zeros(len(names), dtype=np.int64)
+    from_[person] = side
+    for source in (0, 1):
+        of = np.flatnonzero(from_ == source)
+        people[:, of] = dice.multinomial(len(of), np.full(len(of), 1 / len(of)), SAMPLES)
+    return Draws(item=item, person=person, items=np.vstack([np.ones(items), drawn]), people=people)
 
 
 def _estimate(values: Floats) -> Estimate | None:
-    """The first value is what was seen, the others are resamples."""
-    return percentiles(float(values[0]), values[1:])
+    """What was seen, with the deviations by items and by people added up."""
+    return percentiles(float(values[0]), values[1 : SAMPLES + 1] + values[SAMPLES + 1 :] - values[0])
+
+
+def _ratio(cost: Floats) -> Estimate | None:
+    """Of two positive numbers, deviations taken on their logarithm."""
+    found = _estimate(np.log(cost[0] / cost[1]))
+    return found and Estimate(value=exp(found.value), low=exp(found.low), high=exp(found.high))
 
 
 # ---------------------------------------------------------------- reliability
 
 
-def reliabilities(rows: Sequence[Compared], item: Ints, side: Ints, times: Floats) -> tuple[Floats, Floats, Floats]:
-    """For each row of `times` (resamples × items): both sources' r (2 × n), agreement between them, and what
-    is between over what must be. NaN where neither source judges an item twice, or both agree less than by chance."""
-    person, _ = numbered(row.annotator for row in rows)
+def reliabilities(rows: Sequence[Compared], side: Ints, draws: Draws) -> tuple[Floats, Floats, Floats]:
+    """For each draw: both sources' r (2 x draws), agreement between them, and what is between over what must be.
+    NaN where neither source judges an item twice, or both agree less than by chance."""
     choice = np.array(["abt".index(row.choice[0]) for row in rows], dtype=np.int64)
-    pairs = pairs_of(item, person, choice)
+    pairs = pairs_of(draws.item, draws.person, choice)
     decisive = (choice[pairs.first] < 2) & (choice[pairs.second] < 2)
     kind = side[pairs.first] + side[pairs.second]  # 0 within one, 2 within the other, 1 between
     beyond = []
-    items = times.shape[1]
     for which in (0, 1, 2):
-        chosen = decisive & (kind == which)
-        count = summed(pairs.item[chosen], np.ones(int(chosen.sum())), items)
-        same = summed(pairs.item[chosen], pairs.same[chosen], items)
+        chosen = (decisive & (kind == which)).astype(float)
         with np.errstate(invalid="ignore", divide="ignore"):
-            beyond.append(2 * (times @ same) / (times @ count) - 1)
+            beyond.append(2 * draws.pair_total(pairs, chosen * pairs.same) / draws.pair_total(pairs, chosen) - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         alone = np.sqrt(np.stack([beyond[0], beyond[2]]))
         shared = beyond[1] / (alone[0] * alone[1])
@@ -185,15 +222,13 @@ def judgments_needed(accuracy: Floats, target: float = TARGET) -> Floats:
 MEASURES = ("left", "longer", "markdown", "ties")
 
 
-def _by_item(rows: Sequence[Compared], item: Ints, side: Ints, items: int, name: str) -> tuple[Floats, Floats]:
-    """Hits and trials of a measure: 2 × items."""
-    hits, trials = np.zeros((2, items)), np.zeros((2, items))
-    for row, where, on in zip(rows, side, item, strict=True):
-        found = hit(row, name)
-        if found is not None:
-            hits[where, on] += found
-            trials[where, on] += 1
-    return hits, trials
+def _shares(rows: Sequence[Compared], side: Ints, draws: Draws, name: str) -> Floats:
+    """The share of hits of each source: 2 x draws."""
+    found = [hit(row, name) for row in rows]
+    counts = np.array([one is not None for one in found], dtype=float)
+    hits = np.array([float(one or 0) for one in found])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.stack([draws.total(hits * (side == n)) / draws.total(counts * (side == n)) for n in (0, 1)])
 
 
 def hit(row: Compared, name: str) -> bool | None:
@@ -208,23 +243,17 @@ def hit(row: Compared, name: str) -> bool | None:
     return None if a == b else (a > b) == (row.choice == "a")
 
 
-def _shares(times: Floats, hits: Floats, trials: Floats) -> Floats:
-    """2 × resamples."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((hits @ times.T) / (trials @ times.T))
-
-
 # ---------------------------------------------------------------- the reward model
 
 
-def reward_losses(rows: Sequence[Compared], item: Ints, side: Ints, times: Floats) -> Floats:
+def reward_losses(rows: Sequence[Compared], side: Ints, draws: Draws) -> Floats:
     """Log-loss on held-out judgments of both sources (each source counts alike, each item once) of a Bradley-Terry
-    model taught by each source alone: 2 × resamples. Its features are length, markdown and model.
+    model taught by each source alone: 2 x draws. Its features are length, markdown and model.
 
-    Cross-validated over items in FOLDS parts; the resamples are of held-out items, the models stay.
+    Cross-validated over items in FOLDS parts; what is held out is resampled, the models stay.
     """
-    features, wins = reward_features(rows), wins_of(rows)
-    part = np.random.default_rng(0).permutation(times.shape[1])[item] % FOLDS
+    features, wins, item = reward_features(rows), wins_of(rows), draws.item
+    part = np.random.default_rng(0).permutation(draws.items.shape[1])[item] % FOLDS
     weight = _balanced(item, side)
     losses = np.zeros((2, len(rows)))
     for fold, teacher in np.ndindex(FOLDS, 2):
@@ -235,8 +264,7 @@ def reward_losses(rows: Sequence[Compared], item: Ints, side: Ints, times: Float
         even = min(int(((part != fold) & (side == other)).sum()) for other in (0, 1)) / max(int(taught.sum()), 1)
         model = logistic.fit(features[taught], wins[taught], clusters, RIDGE, np.full(int(taught.sum()), even))
         losses[teacher, held] = logistic.log_loss(model.probability(features[held]), wins[held])
-    by_item = np.stack([summed(item, weight * loss, times.shape[1]) for loss in losses])
-    return np.asarray((by_item @ times.T) / times.sum(axis=1))
+    return np.stack([draws.total(weight * loss) / draws.total(weight) for loss in losses])
 
 
 def reward_features(rows: Sequence[Compared]) -> Floats:

@@ -140,3 +140,11 @@ def test_a_price_is_a_number(filled: World, price: str) -> None:
 def test_attributes_are_set_whole_and_by_leads_alone(filled: World) -> None:
     assert filled("engineer", "PUT", "/v1/annotators/an0/attributes", json={"attributes": {}}).status_code == 403
     assert filled("lead", "PUT", "/v1/annotators/nobody/attributes", json={"attributes": {}}).status_code == 404
+
+
+def test_an_id_with_a_slash_is_one_part_of_the_path(filled: World) -> None:
+    """As in a replayed campaign, whose annotators are named campaign/annotator."""
+    path = "/v1/annotators/replayed%2Fan0/attributes"
+    answer = filled("lead", "PUT", path, json={"attributes": {}})
+    assert answer.status_code == 404
+    assert "replayed/an0" in answer.json()["error"]["message"]

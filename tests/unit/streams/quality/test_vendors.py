@@ -65,7 +65,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert sum(held) >= 34
 
 
-@pytest.mark.parametrize(("price", "better"), [(0.1, "one"), (1.0, "other")])
+@pytest.mark.parametrize(("price", "better"), [(0.1, "one"), (3.0, "other")])
 def test_the_price_decides_for_the_same_certainty(price: float, better: str) -> None:
     """.9 needs 1.51 judgments an item, .7 needs 7.82: five times as many."""
     comparison = found(seed=2, north=0.9, south=0.7, prices=(price, 0.1))
@@ -122,3 +122,24 @@ def test_walds_number_of_judgments() -> None:
     assert needed[1] == pytest.approx(7.82, abs=0.05)
     assert needed[2] == 1.0
     assert needed[3] > 1_000
+
+
+def test_a_crowd_split_at_random_shows_no_difference() -> None:
+    """People differ much; which vendor got the better ones is luck, and must not pass for quality."""
+    clear = 0
+    for seed in range(20):
+        dice = np.random.default_rng(seed)
+        skill = dice.beta(4, 1.5, 24)
+        rows, source = [], []
+        for item in range(300):
+            truth = int(dice.integers(0, 2))
+            for person in dice.choice(24, 6, replace=False):
+                right = dice.random() < max(skill[person], 0.5)
+                choice: Choice = "ab"[truth if right else 1 - truth]  # type: ignore[assignment]
+                rows.append(Compared(item=f"i{item}", annotator=f"w{person}", choice=choice))
+                source.append(NAMES[person % 2])
+        comparison = compare(rows, source, NAMES, (0.1, 0.1))
+        assert comparison is not None
+        assert comparison.accuracy is not None
+        clear += comparison.accuracy.clear
+    assert clear <= 3
