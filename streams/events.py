@@ -140,6 +140,24 @@ class Gate(Struct, frozen=True, kw_only=True):
     max_doubted: float = 0.05  # share of its training pairs that rest on judgments taken back since the cut, at most
 
 
+class GoldPolicy(Struct, frozen=True, kw_only=True):
+    """How hidden gold is kept fit for its purpose. All of it is off by default."""
+
+    adaptive: bool = False  # `gold_rate` is the most: less of it for an annotator who is known well
+    exposure_cap: int | None = None  # annotators an item is given to, at most (a second's worth more); then it retires
+    in_use: int | None = None  # items offered at a time; the others rest, and take turns
+    leak_rate: float | None = None  # false-alarm rate, an item, of the test that it got around; then it retires
+
+
+class Qualification(Struct, frozen=True, kw_only=True):
+    """The round on gold before real tasks; decided as early as the answers allow (streams/quality/qualification.py)."""
+
+    tasks: int = 0  # gold tasks at most; 0: no such round
+    pass_mark: float = 0.8  # who is right so often fails with a probability of at most `error`
+    fail_mark: float = 0.6  # who is right no more often passes with a probability of at most `error`
+    error: float = 0.05
+
+
 class Campaign(Event, frozen=True, kw_only=True):
     """Topic `campaigns` (key = campaign): one version, kept for ever; a change holds for tasks made afterwards."""
 
@@ -159,6 +177,8 @@ class Campaign(Event, frozen=True, kw_only=True):
     lease_seconds: int = 600
     gold_rate: float = 0.1  # share of an annotator's tasks that are hidden gold, where there is gold left for them
     zero_tolerance: bool = False  # one critical flag sends the task to adjudication whatever the average says
+    gold: GoldPolicy = GoldPolicy()
+    qualification: Qualification = Qualification()
 
 
 # ---------------------------------------------------------------- outputs and tasks
@@ -411,13 +431,17 @@ class Preference(Event, frozen=True, kw_only=True):
 
 
 class TaskUpdate(Event, frozen=True, kw_only=True):
-    """Topic `task_updates` (key = task): slots wanted (absolute), escalated, closed, reopened."""
+    """Topic `task_updates` (key = task): slots wanted (absolute), escalated, closed, reopened.
+
+    Of gold, which no number of judgments closes, the coordinator says whether it is offered: open, or closed.
+    """
 
     task: str
     status: TaskStatus
     slots_wanted: int  # slots in all; one filled by a judgment of weight 0 is added, adjudication is not counted
     judgments: int  # counted so far
     vetoed: bool = False
+    reason: str = ""  # of gold that is retired, rests or is in use again; "" of other tasks
 
 
 # ---------------------------------------------------------------- training

@@ -11,6 +11,7 @@ from services.bootstrap import Service
 from services.coordinator.batches import cut_due
 from services.coordinator.crowd import Crowd
 from services.coordinator.gate import decide_checkpoints
+from services.coordinator.gold import GoldKeeper
 from services.coordinator.revocation import revoke
 from services.coordinator.sampler import Sampler
 
@@ -35,6 +36,7 @@ class Coordinator:
         self._rest_until: dict[str, float] = {}
         self._parts: dict[str, Callable[[], object]] = {
             "revocation": lambda: revoke(service),  # first: what is taken out must not go into a batch
+            "gold": GoldKeeper(service=service).tick,
             "gate": lambda: decide_checkpoints(service),
             "batches": lambda: cut_due(service),
             "sampler": self.sampler.tick,

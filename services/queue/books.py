@@ -172,8 +172,7 @@ class QueueBooks:
 
     def _hold_entry(self, entry: Entry) -> None:
         task, campaign = entry.facts.task, entry.facts.campaign
-        is_done = entry.status == "closed" and not entry.is_gold
-        (self._closed if is_done else self._entries)[task] = entry
+        (self._closed if entry.status == "closed" else self._entries)[task] = entry
         if not entry.is_gold:
             self._statuses[campaign, entry.status] += 1
         for hold in entry.holds.values():
@@ -186,8 +185,9 @@ class QueueBooks:
         if entry.status == before:
             return
         task, campaign = entry.facts.task, entry.facts.campaign
-        self._statuses[campaign, before] -= 1
-        self._statuses[campaign, entry.status] += 1
+        if not entry.is_gold:
+            self._statuses[campaign, before] -= 1
+            self._statuses[campaign, entry.status] += 1
         if entry.status == "closed":
             self._closed[task] = self._entries.pop(task)
         elif before == "closed":
@@ -215,7 +215,7 @@ class QueueBooks:
 
     def _place(self, entry: Entry) -> None:
         """Offers the entry where it belongs now."""
-        if entry.status == "closed" and not entry.is_gold:
+        if entry.status == "closed":
             self._withdraw(entry)
             self._forget_oldest()
             return
@@ -236,4 +236,5 @@ class QueueBooks:
     def _forget_oldest(self) -> None:
         while len(self._closed) > CLOSED_KEPT:
             _, entry = self._closed.popitem(last=False)
-            self._statuses[entry.facts.campaign, "closed"] -= 1
+            if not entry.is_gold:
+                self._statuses[entry.facts.campaign, "closed"] -= 1

@@ -177,9 +177,7 @@ def apply(entry: Entry, event: e.Event) -> bool:
 
 def _apply_task_update(entry: Entry, event: e.TaskUpdate) -> bool:
     before = entry.status, entry.wanted
-    entry.wanted = event.slots_wanted
-    if not entry.is_gold:
-        entry.status = event.status
+    entry.wanted, entry.status = event.slots_wanted, event.status
     return before != (entry.status, entry.wanted)
 
 

@@ -56,7 +56,7 @@ class Entry:
 
     @property
     def is_gold(self) -> bool:
-        """A quality check: no quota, never done."""
+        """A quality check: no quota; the coordinator alone closes it."""
         return self.facts.gold is not None
 
     def used_slots(self) -> set[int]:

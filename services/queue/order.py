@@ -35,19 +35,27 @@ class Terms:
 def choose(
     worker: Worker, offers: Sequence[Offers], exclude: Collection[str], terms: Terms
 ) -> tuple[Entry, Role] | None:
-    """Tasks already begun first (so that they close), then by priority, then by age; None where nothing is left."""
+    """Tasks already begun first (so that they close), then by priority, then by age; None where nothing is left.
+
+    Whoever has to qualify for a campaign is given its gold first, and nothing else of it.
+    """
     name = worker.annotator
+    offers = [offer for offer in offers if offer.campaign not in worker.barred]
     if worker.adjudicates:
         for offer in offers:
             if (escalated := offer.first("escalated", name, exclude)) is not None:
                 return escalated, "adjudicator"
     offers = [offer for offer in offers if not terms.is_spent(offer.campaign)]
+    trial = [offer for offer in offers if offer.campaign in worker.unqualified]
+    if (asked := _first_gold(name, trial, exclude)) is not None:
+        return asked, "annotator"
+    offers = [offer for offer in offers if offer.campaign not in worker.unqualified]
     entry = _most_urgent([offer.first("begun", name, exclude) for offer in offers])
     if entry is None:
         entry = _most_urgent([offer.first("fresh", name, exclude) for offer in offers])
     if entry is None:
         return None
-    return _gold_instead(name, offers, entry.facts.campaign, exclude, terms) or entry, "annotator"
+    return _gold_instead(worker, offers, entry.facts.campaign, exclude, terms) or entry, "annotator"
 
 
 def wanted(lease: Grant, campaign: str | None, exclude: Collection[str]) -> bool:
@@ -56,14 +64,17 @@ def wanted(lease: Grant, campaign: str | None, exclude: Collection[str]) -> bool
 
 
 def _gold_instead(
-    annotator: str, offers: Sequence[Offers], campaign: str, exclude: Collection[str], terms: Terms
+    worker: Worker, offers: Sequence[Offers], campaign: str, exclude: Collection[str], terms: Terms
 ) -> Entry | None:
-    """Hidden gold in place of a task, at the campaign's rate, as a hash decides that nobody can foresee."""
-    drawn = int(digest("gold", annotator, str(terms.given))[:8], 16) / 2**32
-    if drawn >= terms.gold_rate(campaign):
+    """Hidden gold in place of a task, at the annotator's or the campaign's rate, as a hash that nobody can foresee."""
+    drawn = int(digest("gold", worker.annotator, str(terms.given))[:8], 16) / 2**32
+    if drawn >= worker.gold_rates.get(campaign, terms.gold_rate(campaign)):
         return None
-    lanes = [offer for offer in offers if offer.campaign == campaign]
-    return next((found for lane in lanes if (found := lane.first("gold", annotator, exclude))), None)
+    return _first_gold(worker.annotator, [offer for offer in offers if offer.campaign == campaign], exclude)
+
+
+def _first_gold(annotator: str, offers: Sequence[Offers], exclude: Collection[str]) -> Entry | None:
+    return next((found for offer in offers if (found := offer.first("gold", annotator, exclude))), None)
 
 
 def _most_urgent(entries: Sequence[Entry | None]) -> Entry | None:

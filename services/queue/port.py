@@ -6,7 +6,7 @@ freed or given only by what is in the log. tests/contract/test_queue.py is writt
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +22,9 @@ class Worker:
     annotator: str
     skills: frozenset[str] = frozenset()
     adjudicates: bool = False
+    gold_rates: Mapping[str, float] = field(default_factory=dict)  # by campaign, where theirs is not the campaign's
+    unqualified: frozenset[str] = frozenset()  # campaigns that give them gold alone, until they have qualified
+    barred: frozenset[str] = frozenset()  # campaigns that give them nothing
 
 
 @dataclass(frozen=True, kw_only=True)

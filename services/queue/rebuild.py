@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 import sqlalchemy
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from services.queue.entries import Entry, Hold
 from services.store import models as m
@@ -17,7 +17,7 @@ from services.store.database import snapshot
 from streams.admission import TaskFacts
 from streams.events import Campaign
 
-OPEN = and_(m.tasks.c.mode == "live", or_(m.tasks.c.status != "closed", m.tasks.c.gold.is_not(None)))
+OPEN = and_(m.tasks.c.mode == "live", m.tasks.c.status != "closed")
 
 
 class ViewArchive:

@@ -99,7 +99,7 @@ def bucket_of(entry: Entry) -> str:
 def kind_of(entry: Entry) -> Kind | None:
     """As what the entry is to be offered now."""
     if entry.is_gold:
-        return "gold"
+        return None if entry.status == "closed" else "gold"
     if entry.needs_adjudicator():
         return "escalated"
     if not entry.has_room():

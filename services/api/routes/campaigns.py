@@ -18,7 +18,7 @@ from services.store import models as m
 from streams.content import check_characters
 from streams.engines.port import Transaction
 from streams.errors import ConflictError, InputError, NotFoundError
-from streams.events import Campaign, Criterion, Gate, Rule, Targets, Training, digest
+from streams.events import Campaign, Criterion, Gate, GoldPolicy, Qualification, Rule, Targets, Training, digest
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 MOST_RULES = 100
@@ -52,6 +52,8 @@ class RawCampaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease_seconds: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 600
     gold_rate: Share = 0.1
     zero_tolerance: bool = False
+    gold: GoldPolicy = GoldPolicy()
+    qualification: Qualification = Qualification()
 
 
 class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,6 +156,21 @@ def check_campaign(raw: RawCampaign) -> None:
     _want(gate.min_holdout_pairs >= 0 and gate.max_kl >= 0, "gate", "numbers from 0")
     _want(0 <= gate.max_accuracy_drop <= 1 and 0 <= gate.max_over_refusal <= 1, "gate", "shares from 0 to 1")
     _want(0 <= gate.max_empty <= 1, "gate.max_empty", "a share from 0 to 1")
+    _want(0 <= gate.max_doubted <= 1, "gate.max_doubted", "a share from 0 to 1")
+    _check_gold(raw.gold)
+    _check_qualification(raw.qualification)
+
+
+def _check_gold(gold: GoldPolicy) -> None:
+    _want(gold.exposure_cap is None or gold.exposure_cap >= 1, "gold.exposure_cap", "a number from 1, or null")
+    _want(gold.in_use is None or gold.in_use >= 1, "gold.in_use", "a number from 1, or null for all")
+    _want(gold.leak_rate is None or 0 < gold.leak_rate <= 0.5, "gold.leak_rate", "a rate up to 0.5, or null for off")
+
+
+def _check_qualification(terms: Qualification) -> None:
+    _want(0 <= terms.tasks <= 1_000, "qualification.tasks", "0 (no such round) to 1000")
+    _want(0 < terms.fail_mark < terms.pass_mark < 1, "qualification", "0 < fail_mark < pass_mark < 1")
+    _want(0 < terms.error <= 0.5, "qualification.error", "a rate above 0, up to 0.5")
 
 
 def _check_rule(rule: Rule, field: str) -> None:

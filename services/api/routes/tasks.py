@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -12,6 +13,7 @@ from starlette.responses import Response
 
 from services.api.auth import Caller
 from services.api.context import Call, Context, json_answer
+from services.api.handout import choosy, informed, qualified
 from services.api.render import render_markdown
 from services.api.routing import Endpoint
 from services.queue.decisions import assignment_of
@@ -54,7 +56,9 @@ async def get_me(call: Call) -> Response:
     """The caller, their standing and their progress."""
     caller, context = call.caller, call.context
     now = context.clock()
+    rounds = choosy(context.campaigns.all())
     progress = await context.query(lambda sql: _progress(sql, caller.annotator, now // DAY_MS * DAY_MS))
+    qualification = await context.query(lambda sql: qualified(sql, caller.annotator, rounds)) if rounds else []
     standing = context.queue.standing(caller.annotator) if caller.annotator else "active"
     return json_answer(
         {
@@ -65,6 +69,7 @@ async def get_me(call: Call) -> Response:
             "skills": sorted(caller.skills),
             **progress,
             "open_tasks": context.queue.counts().open,
+            "qualification": [asdict(one) for one in qualification],
             "campaigns": [campaign.name for campaign in context.campaigns.all() if campaign.mode == "live"],
         }
     )
@@ -76,6 +81,8 @@ async def next_task(call: Call) -> Response:
     worker = worker_of(call.caller)
     if wanted.campaign is not None:
         call.context.campaigns.get(wanted.campaign)
+    if campaigns := choosy(call.context.campaigns.all(), wanted.campaign):
+        worker = await call.context.query(lambda sql: informed(sql, worker_of(call.caller), campaigns))
     for _ in range(MOST_ERASED):
         grant = await _granted(call.context, worker, wanted)
         if grant is None:
@@ -84,6 +91,11 @@ async def next_task(call: Call) -> Response:
         if shown is not None:
             return json_answer(shown)
         await give_back(call.context, grant.facts.task, worker.annotator, "its words were erased")
+    if worker.barred:
+        raise ForbiddenError(
+            f"the qualification round of {', '.join(sorted(worker.barred))} did not go well enough to go on from here",
+            mend="thank you for your time; your lead sees your answers, and can let you work all the same",
+        )
     return Response(status_code=204)
 
 

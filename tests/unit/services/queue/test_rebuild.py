@@ -93,12 +93,14 @@ def test_who_has_judged_does_not_get_it_again(service: Service) -> None:
     assert next_task(queue, "bob") == "t"
 
 
-def test_a_closed_task_is_not_given_out_and_closed_gold_is(service: Service) -> None:
+def test_a_closed_task_is_not_given_out_nor_is_gold_that_rests(service: Service) -> None:
     append(service, task("t"), task("g", gold="a"), task("u"))
     append(service, closed("t"), closed("g"))
     append(service, e.Campaign(id="c2", name="default", version=2, gold_rate=1.0))
     queue = queue_of(service)
-    assert [next_task(queue, "ada") for _ in range(3)] == ["g", "u", "g"]  # then what they hold comes again
+    assert [next_task(queue, "ada") for _ in range(2)] == ["u", "u"]  # then what they hold comes again
+    append(service, e.TaskUpdate(id="again", task="g", status="open", slots_wanted=0, judgments=0), task("v"))
+    assert next_task(queue_of(service), "bob") == "g"
 
 
 def test_a_suspension_comes_back_with_its_reason(service: Service) -> None:
