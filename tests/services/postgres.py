@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 REQUIRED = "PREFLOOP_CI_REQUIRES_SERVICES"  # 1: an absent service is a failure, not a skipped test
 WAIT_S = 30
-OPTIONS = ("fsync=off", "max_connections=100", "shared_buffers=32MB", "deadlock_timeout=100ms")
+OPTIONS: tuple[str, ...] = ("fsync=off", "max_connections=100", "shared_buffers=32MB", "deadlock_timeout=100ms")
 
 
 def binaries() -> Path | None:
