@@ -13,6 +13,7 @@ from services.queue.entries import LEASED, Entry, Hold, entry_of
 from services.queue.lanes import Bucket
 from streams import events as e
 from streams.engines.port import Record
+from streams.quality.routing import Crowd
 
 CLOSED_KEPT = 10_000  # tasks that are done and still known here; older ones are read from the views
 
@@ -46,6 +47,7 @@ class QueueBooks:
         self._bought: Counter[str] = Counter()  # judgments that count, by campaign
         self._statuses: Counter[tuple[str, str]] = Counter()  # (campaign, status), gold apart
         self._reopened: dict[str, e.TaskUpdate] = {}  # of tasks no longer held, to be read from the archive
+        self._crowd = Crowd()  # learned anew after a start: each judgment tells of its annotator
         self._waiting: list[Record] | None = []  # records that came before `restore`
         self._apply: dict[type[e.Event], Callable[[Any, int], None]] = {
             e.Campaign: self._on_campaign,
@@ -54,6 +56,7 @@ class QueueBooks:
             e.Standing: self._on_standing,
             e.Assignment: self._on_hold,
             e.Judgment: self._on_judgment,
+            e.Assessment: self._on_assessment,
             e.Retraction: self._on_hold,
         }
 
@@ -120,6 +123,10 @@ class QueueBooks:
         decisions.apply(entry, event)
         self._count(entry, before)
         self._place(entry)
+
+    def _on_assessment(self, event: e.Assessment, _: int) -> None:
+        if event.role == "annotator":
+            self._crowd.learn(event.annotator, event.reliability)
 
     def _on_standing(self, event: e.Standing, _: int) -> None:
         if event.enforced:

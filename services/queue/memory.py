@@ -33,6 +33,9 @@ class MemoryQueue(QueueBooks):
                 is_spent=self._is_spent,
                 gold_rate=lambda name: self._campaign(name).gold_rate,
                 given=self._given[worker.annotator],
+                grade=self._crowd.asks(worker.annotator),
+                is_refused=lambda: self._crowd.is_refused(worker.annotator),
+                is_left_to_better=lambda entry: self._crowd.is_left_to_better(entry.holds),
             )
             found = choose(worker, offers, exclude, terms) if len(leases) < MOST_LEASES else None
             if found is None:  # what they hold already, in another browser perhaps, comes again

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from services.queue.entries import Entry
 from services.queue.port import Grant, Worker
 from streams.events import Role, digest
+from streams.quality.routing import Grade
 
 Kind = Literal["escalated", "begun", "fresh", "gold"]
 
@@ -30,16 +31,21 @@ class Terms:
     is_spent: Callable[[str], bool]  # whether the campaign has bought all that its budget allows
     gold_rate: Callable[[str], float]  # of the campaign
     given: int  # tasks that the annotator was given so far
+    grade: Grade = "better"  # where the annotator stands in the crowd
+    is_refused: Callable[[], bool] = lambda: False  # whether a request of somebody who is asked seldom is not met
+    is_left_to_better: Callable[[Entry], bool] = lambda _: False
 
 
 def choose(
     worker: Worker, offers: Sequence[Offers], exclude: Collection[str], terms: Terms
 ) -> tuple[Entry, Role] | None:
-    """Tasks already begun first (so that they close), then by priority, then by age; None where nothing is left.
+    """By grade, priority and age, see streams/quality/routing.py; None where nothing is left for this annotator.
 
+    Tasks already begun come first for the better annotators (so that they close), fresh ones for the others.
     Whoever has to qualify for a campaign is given its gold first, and nothing else of it.
     """
     name = worker.annotator
+    offers = [offer for offer in offers if offer.campaign not in worker.capped]
     offers = [offer for offer in offers if offer.campaign not in worker.barred]
     if worker.adjudicates:
         for offer in offers:
@@ -50,12 +56,23 @@ def choose(
     if (asked := _first_gold(name, trial, exclude)) is not None:
         return asked, "annotator"
     offers = [offer for offer in offers if offer.campaign not in worker.unqualified]
-    entry = _most_urgent([offer.first("begun", name, exclude) for offer in offers])
-    if entry is None:
-        entry = _most_urgent([offer.first("fresh", name, exclude) for offer in offers])
+    entry = _by_grade(name, offers, exclude, terms)
     if entry is None:
         return None
-    return _gold_instead(worker, offers, entry.facts.campaign, exclude, terms) or entry, "annotator"
+    gold = _gold_instead(worker, offers, entry.facts.campaign, exclude, terms)
+    if gold is None and terms.grade == "seldom" and terms.is_refused():
+        return None
+    return gold or entry, "annotator"
+
+
+def _by_grade(annotator: str, offers: Sequence[Offers], exclude: Collection[str], terms: Terms) -> Entry | None:
+    kinds: tuple[Kind, Kind] = ("begun", "fresh") if terms.grade == "better" else ("fresh", "begun")
+    for kind in kinds:
+        entry = _most_urgent([offer.first(kind, annotator, exclude) for offer in offers])
+        if entry is not None:
+            is_left = kind == "begun" and terms.grade != "better" and terms.is_left_to_better(entry)
+            return None if is_left else entry
+    return None
 
 
 def wanted(lease: Grant, campaign: str | None, exclude: Collection[str]) -> bool:

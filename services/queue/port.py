@@ -22,6 +22,7 @@ class Worker:
     annotator: str
     skills: frozenset[str] = frozenset()
     adjudicates: bool = False
+    capped: frozenset[str] = frozenset()  # campaigns that have had their share of models' judgments
     gold_rates: Mapping[str, float] = field(default_factory=dict)  # by campaign, where theirs is not the campaign's
     unqualified: frozenset[str] = frozenset()  # campaigns that give them gold alone, until they have qualified
     barred: frozenset[str] = frozenset()  # campaigns that give them nothing

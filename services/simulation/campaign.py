@@ -45,7 +45,7 @@ from streams.quality.consensus import Posterior
 from streams.topology import TOPOLOGY
 
 FOR_THE_QUEUE = frozenset(
-    ("campaigns", "tasks", "task_updates", "standings", "assignments", "judgments", "retractions")
+    ("campaigns", "tasks", "task_updates", "standings", "assignments", "judgments", "assessments", "retractions")
 )
 
 

@@ -63,7 +63,7 @@ class Crowd:
             return "better" if self.bar <= NEWCOMER else "usual"
         if known.accuracy < LEAST_ACCURACY and known.evidence >= LEAST_EVIDENCE:
             return "seldom"
-        return "better" if known.accuracy >= self.bar else "usual"
+        return "better" if known.accuracy >= self.bar - STEP else "usual"  # the bar trembles by a step
 
     def is_refused(self, annotator: str) -> bool:
         """Whether this request of somebody who is asked seldom is one of those that are not met."""
