@@ -117,6 +117,41 @@ def _rule_at(value: float, channel: str, colours: Palette) -> Spec:
     }
 
 
+def evidence_curve(colours: Palette, span_ms: int, levels: list[Spec], since: int = 0) -> Spec:
+    """A test's evidence on a logarithmic axis, the levels that act on it, and where the trouble began (ms; 0: none).
+
+    Rows: at, evidence. `levels`: standing, evidence.
+    """
+    at = _time(span_ms)
+    scale = {"type": "log", "nice": False}
+    axis = _axis("evidence", format="~s", values=[10.0**power for power in range(-2, 10)])
+    evidence = {"field": "evidence", "type": "quantitative", "scale": scale, "axis": axis}
+    tooltip = [
+        {"field": "at", "type": "temporal", "format": "%d %b %H:%M:%S", "title": "at"},
+        {"field": "evidence", "type": "quantitative", "format": ",.3~g"},
+    ]
+    tones = {"weighted": colours.second, "suspended": colours.warn}
+    once = {"values": [{}]}  # or each rule would be drawn once a row
+    rules: list[Spec] = []
+    for level in levels:
+        where = {"datum": level["evidence"], "type": "quantitative", "scale": scale}
+        tone = tones[level["standing"]]
+        words = {"type": "text", "text": level["standing"], "align": "left", "dx": 4, "dy": -6, "color": tone}
+        dashed = {"type": "rule", "strokeDash": [6, 3], "color": tone}
+        rules.append({"data": once, "mark": dashed, "encoding": {"y": where}})
+        rules.append({"data": once, "mark": words, "encoding": {"y": where, "x": {"value": 0}}})
+    if since:
+        begin = {"x": {"datum": since, "type": "temporal"}}
+        dotted = {"type": "rule", "strokeDash": [2, 3], "color": colours.ink}
+        rules.append({"data": once, "mark": dotted, "encoding": begin})
+    line = {"type": "line", "strokeWidth": 1.8, "color": colours.accent, "interpolate": "step-after"}
+    return _frame(
+        colours,
+        260,
+        layer=[{"mark": line, "encoding": {"x": at, "y": evidence, "tooltip": tooltip}}, *rules],
+    )
+
+
 def agreement(colours: Palette, span_ms: int) -> Spec:
     """Alpha and per cent agreement over time. Rows: at, value, what, judgments."""
     names = ["alpha", "percent agreement"]

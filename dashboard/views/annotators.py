@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, parts, session, wording
+from dashboard import evidence as drawings
 from dashboard.parts import Action, Tile
 
 Json = dict[str, Any]
@@ -57,6 +58,8 @@ def evidence(found: Json) -> str:
     rest = dict(found)
     if {"capital", "observations"} <= rest.keys():
         said.append(f"evidence {wording.count(rest.pop('capital'))} to 1 from {rest.pop('observations')} judgments")
+    if "average_run_length" in rest:
+        said.append(f"by chance once in {wording.count(rest.pop('average_run_length'))} judgments or more")
     if "null_rate" in rest:
         said.append(f"against a rate of at most {wording.percent(rest.pop('null_rate'))}")
     if isinstance(rest.get("accuracy"), float):
@@ -149,6 +152,7 @@ def table(people: list[Json]) -> None:
         height=parts.rows_high(len(people), 470),
     )
     st.session_state["people-shown"] = [row["annotator"] for row in people]
+    st.session_state["people-names"] = {row["annotator"]: name_of(row) for row in people}
     if st.session_state.pop("people-clicked", False):
         st.rerun()  # the whole page: what is opened stands outside the part that refreshes by itself
 
@@ -184,6 +188,7 @@ def everybody() -> None:
         intervals(people)
     with right:
         alarms({row["annotator"]: name_of(row) for row in people})
+    drawings.appeals()
     parts.title("Everyone", "a row opens the annotator below")
     table(people)
 
@@ -365,6 +370,8 @@ def detail(annotator: str) -> None:
         known(one)
         past(one)
     with right:
+        drawings.drawn(one)
+        drawings.crowd(one, st.session_state.get("people-names", {}))
         recent(one)
 
 

@@ -46,6 +46,7 @@ TABLE: dict[tuple[str, str], Roles] = {
     ("POST", "/v1/annotators/{annotator}/reinstate"): LEAD,
     ("GET", "/v1/annotators/{annotator}/quarantine"): WATCH,
     ("POST", "/v1/annotators/{annotator}/quarantine"): LEAD,
+    ("GET", "/v1/annotators/{annotator}/evidence"): WATCH,
     ("GET", "/v1/alerts"): WATCH,
     ("GET", "/v1/campaigns/{name}/gold"): WATCH,
     ("GET", "/v1/appeals"): LEAD,

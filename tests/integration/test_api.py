@@ -247,6 +247,19 @@ def test_suspending_stops_the_next_task_at_once(world: World) -> None:
     error_of(world("lead", "POST", "/v1/annotators/nobody/suspend", {"reason": "x"}), 404)
 
 
+def test_the_evidence_of_every_test_is_drawn_from_the_views(world: World) -> None:
+    task = world.task()
+    answer = {"task": task["task"], "choice": "left"}
+    assert world("annotator", "POST", "/v1/judgments", answer).status_code == 201
+    world.service.engine.drain()
+    tests = world("lead", "GET", "/v1/annotators/an_annotator/evidence").json()["tests"]
+    assert {"left", "right"} <= {test["test"] for test in tests}
+    for test in tests:
+        assert [level["standing"] for level in test["levels"]] == ["weighted", "suspended"]
+        assert len(test["points"]) == 1
+    error_of(world("annotator", "GET", "/v1/annotators/an_annotator/evidence"), 403)
+
+
 def test_an_appeal_is_seen_by_the_lead_and_answered_by_the_next_standing(world: World) -> None:
     words = {"words": "I read fast: I wrote these texts."}
     error_of(world("annotator", "POST", "/v1/me/appeal", words), 409)  # nothing to appeal against

@@ -31,12 +31,12 @@ PEOPLE = [
     ("Leila Haddad", 0.84, 0.07, 0.02, 0.09, 160, "active", ""),
     ("Tom Becker", 0.81, 0.08, 0.05, 0.12, 133, "active", ""),
     ("Noor Aziz", 0.79, 0.14, 0.02, 0.10, 22, "active", ""),
-    ("Sofia Rossi", 0.68, 0.08, 0.04, 0.20, 240, "weighted", "accuracy"),
+    ("Sofia Rossi", 0.68, 0.08, 0.04, 0.20, 240, "weighted", "change"),
     ("Pavel Novak", 0.55, 0.09, 0.41, 0.02, 190, "suspended", "side"),
     ("Quick Click", 0.49, 0.06, 0.02, 0.01, 520, "suspended", "speed"),
 ]
 EVIDENCE: dict[str, Json] = {
-    "accuracy": {"test": "accuracy", "capital": 41.2, "observations": 96, "null_rate": 0.75, "accuracy": 0.68},
+    "change": {"test": "change", "capital": 1210.2, "observations": 96, "null_rate": 0.35, "average_run_length": 1000},
     "side": {"test": "left", "capital": 1.2e6, "observations": 190, "null_rate": 0.65, "standing": "suspended"},
     "speed": {"test": "speed", "capital": 880.0, "observations": 60, "null_rate": 0.2, "standing": "suspended"},
 }
@@ -177,9 +177,20 @@ class Stub:
         hypothesis = PEOPLE[index][7]
         return {
             "alert": f"al{index}", "annotator": f"an{index:02d}", "campaign": "default", "hypothesis": hypothesis,
-            "evidence": EVIDENCE[hypothesis], "since": self.clock() - 40 * MINUTE, "false_alarm_rate": 0.01,
+            "evidence": EVIDENCE[hypothesis], "since": self.clock() - 40 * MINUTE,
+            "false_alarm_rate": 0.0 if hypothesis == "change" else 0.01,
             "judgment": "j7", "enforced": True, "at": self.clock() - 22 * MINUTE,
         }  # fmt: skip
+
+    def _evidence(self, index: int) -> Json:
+        """A curve that wanders below 1 and then climbs over both levels."""
+        name, at = EVIDENCE.get(PEOPLE[index][7], {"test": "change"})["test"], self.clock() - 90 * MINUTE
+        points = [
+            {"at": at + n * MINUTE, "evidence": math.exp(0.8 * math.sin(n / 3) + max(0, n - 50) * 0.28)}
+            for n in range(90)
+        ]
+        levels = [{"standing": "weighted", "evidence": 1000.0}, {"standing": "suspended", "evidence": 20000.0}]
+        return {"annotator": f"an{index:02d}", "tests": [{"test": name, "levels": levels, "points": points}]}
 
     def _annotators(self, parts: list[str], query: dict[str, str]) -> Json | None:
         if not parts:
@@ -188,6 +199,8 @@ class Stub:
         index = int(parts[0].removeprefix("an"))
         if parts[-1] == "quarantine":
             return self._quarantine(index, query)
+        if parts[-1] == "evidence":
+            return self._evidence(index)
         now, alarm = self.clock(), PEOPLE[index][7]
         agreement = PEOPLE[index][1]
         recent = [
@@ -224,6 +237,12 @@ class Stub:
                        {"model": "m3", "campaign": "default", "batch": "b2", "status": "rejected"}],
             "verdicts": {"decided": 86, **changes, "requeued": 17, "escalated": 2, "labels": 17, "rows": rows},
         }  # fmt: skip
+
+    def _appeals(self, _parts: list[str], _query: dict[str, str]) -> Json:
+        quick = self._annotator(10)
+        appeal = {"appeal": "ap1", "words": "I read these texts yesterday already.", "at": self.clock() - 7 * MINUTE}
+        shown = {name: quick[name] for name in ("annotator", "name", "standing", "reason")}
+        return {"appeals": [] if self.empty else [{**appeal, **shown}]}
 
     def _alerts(self, _parts: list[str], _query: dict[str, str]) -> Json:
         flagged = [i for i, person in enumerate(PEOPLE) if person[7]]

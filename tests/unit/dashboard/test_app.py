@@ -229,6 +229,22 @@ def test_a_model_in_doubt_says_why(opened: Callable[..., Any]) -> None:
     assert "31 of its 226 training pairs rest on judgments taken back since" in said
 
 
+def test_the_evidence_of_an_alarm_is_drawn_and_explained(opened: Callable[..., Any]) -> None:
+    app = opened("annotators", annotator="an08")
+    (choice,) = [box for box in app.selectbox if box.label == "Test"]
+    assert choice.options == ["accuracy below the floor, since a moment"]
+    said = words(app)
+    assert "Weighted down at 1,000, suspended at 20,000." in said
+    assert "where the trouble seems to begin" in said
+
+
+def test_a_lead_sees_appeals_with_their_words(opened: Callable[..., Any], service: Stub) -> None:
+    assert "I read these texts yesterday already." in words(opened("annotators", "plk_lead"))
+    service.empty = True
+    st.cache_data.clear()
+    assert "Appeals" not in words(opened("annotators", "plk_lead"))
+
+
 def test_the_button_opens_the_dialog(opened: Callable[..., Any]) -> None:
     app = opened("annotators", "plk_lead", annotator="an00").button(key="suspend").click().run()
     assert app.text_input(key="suspend-reason").label == "Reason"
