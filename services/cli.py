@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from services.aggregate.command import aggregate_command
+from services.ai_annotator.command import ai_annotator
 from services.commands import campaigns, cluster, keys, models
 from services.commands.quarantine import quarantine
 from services.demo.command import demo_command
@@ -36,6 +37,7 @@ app.command("replay")(replay_command)
 app.command("simulate")(simulate_command)
 app.command("export")(models.export)
 app.command("train")(models.train)
+app.command("ai-annotator")(ai_annotator)
 app.command("promote")(models.promote)
 app.command("rollback")(models.rollback)
 app.command("quarantine")(quarantine)

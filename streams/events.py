@@ -177,6 +177,7 @@ class Campaign(Event, frozen=True, kw_only=True):
     lease_seconds: int = 600
     gold_rate: float = 0.1  # share of an annotator's tasks that are hidden gold, where there is gold left for them
     zero_tolerance: bool = False  # one critical flag sends the task to adjudication whatever the average says
+    model_share: float = 0.5  # of its judgments, how many models may give at most, all of them together
     gold: GoldPolicy = GoldPolicy()
     qualification: Qualification = Qualification()
 

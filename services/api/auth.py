@@ -19,6 +19,7 @@ from services.api.roles import Role
 from services.store import models as m
 
 PREFIX = "plk"
+JUDGING: tuple[Role, ...] = ("annotator", "adjudicator", "model")  # who have an id of their own in the log
 MEND = "send a key in force: `Authorization: Bearer plk_...`; an admin makes keys with POST /v1/keys"
 
 
@@ -35,7 +36,7 @@ class Caller:
     @property
     def actor(self) -> str:
         """As it stands in the envelope of events."""
-        return f"annotator:{self.annotator}" if self.role in ("annotator", "adjudicator") else f"key:{self.key_id}"
+        return f"annotator:{self.annotator}" if self.role in JUDGING else f"key:{self.key_id}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Role = Literal["producer", "annotator", "adjudicator", "lead", "engineer", "admin"]
+Role = Literal["producer", "annotator", "adjudicator", "model", "lead", "engineer", "admin"]
 Roles = frozenset[Role]
 
 ALL: Roles = frozenset(get_args(Role))
@@ -16,8 +16,8 @@ def _and_admin(*roles: Role) -> Roles:
 
 
 SEND = _and_admin("producer", "lead")
-JUDGE = _and_admin("annotator", "adjudicator")
-SEE_TASK = _and_admin("annotator", "adjudicator", "lead")
+JUDGE = _and_admin("annotator", "adjudicator", "model")
+SEE_TASK = _and_admin("annotator", "adjudicator", "model", "lead")
 LEAD = _and_admin("lead")
 ENGINEER = _and_admin("engineer")
 WATCH = _and_admin("lead", "engineer")

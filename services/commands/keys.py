@@ -13,7 +13,7 @@ from services.commands.remote import LOCAL, Remote, Server
 from services.settings import read_settings
 
 app = typer.Typer(help="Make, list and revoke keys. Needs an admin's key in PREFLOOP_KEY.", no_args_is_help=True)
-ROLES = "producer, annotator, adjudicator, lead, engineer or admin"
+ROLES = "producer, annotator, adjudicator, model, lead, engineer or admin"
 
 
 @app.command("add")
@@ -24,7 +24,7 @@ def add(
 ) -> None:
     """Make a key and print it, once. For annotators a personal link is printed too."""
     remote, console = Remote(server), Console()
-    if role in ("annotator", "adjudicator"):
+    if role in ("annotator", "adjudicator", "model"):
         person = remote.post("/v1/annotators", {"name": name, "role": role})
         console.print(person["key"], soft_wrap=True, highlight=False)
         console.print(f"personal link: {person['link']}", soft_wrap=True, highlight=False)

@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import select
 
 from services.bootstrap import Service
+from services.completions import TIMEOUT_S, CompletionError, complete
 from services.coordinator.gather import LogReader, newest_campaigns
 from services.store import models as m
 from streams.admission import RawOutput, RawResponse, admit_output
@@ -29,33 +30,14 @@ from streams.stages import pairings
 
 WAIT_MS = 30_000  # a partner may still come by itself that long
 IN_FLIGHT = 4  # questions at once
-ATTEMPTS = 3
-BACKOFF_S = 1.0  # before the second attempt; doubled for each further one
 AGAIN_MS = 300_000  # an unreachable endpoint is asked anew for that single after this long
 MOST_AGAIN = 1_000
-TIMEOUT_S = 120.0
 PAGE = 200
 _log = structlog.get_logger("sampler")
 
 
 class SamplerError(PrefloopError):
     """The endpoint gave no usable answer; the message says which and why."""
-
-
-class Reply(msgspec.Struct):
-    """The part of an OpenAI chat completion that is read."""
-
-    class Choice(msgspec.Struct):
-        """One alternative."""
-
-        class Said(msgspec.Struct):
-            """What the assistant says."""
-
-            content: str
-
-        message: Said
-
-    choices: list[Choice]
 
 
 # ---------------------------------------------------------------- decide
@@ -92,18 +74,6 @@ def _sent(parts: tuple[Part, ...]) -> list[RawPart]:
     return [RawPart(text=part.text) for part in parts]
 
 
-def endpoint(url: str) -> str:
-    """The chat completions address under a base such as http://host:8000/v1."""
-    return url if url.endswith("/chat/completions") else url.rstrip("/") + "/chat/completions"
-
-
-def is_worth_retrying(error: httpx.HTTPError) -> bool:
-    """Outages pass; a refusal of the request itself does not."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code == 429 or error.response.status_code >= 500
-    return isinstance(error, httpx.TransportError)
-
-
 def words_of(parts: tuple[Part, ...]) -> str:
     """The parts as the endpoint takes them."""
     return "\n".join(part.text for part in parts)
@@ -119,18 +89,10 @@ def ask(client: httpx.Client, words: Text, campaign: Campaign, stopping: threadi
         "model": training.sampler_model,
         "messages": [{"role": turn.role, "content": words_of(turn.content)} for turn in words.prompt],
     }
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            response = client.post(endpoint(training.sampler_url), json=body).raise_for_status()
-            return msgspec.json.decode(response.content, type=Reply).choices[0].message.content
-        except httpx.HTTPError as error:
-            if attempt == ATTEMPTS or not is_worth_retrying(error):
-                raise SamplerError(f"{training.sampler_url} did not answer ({error}): check sampler_url") from error
-        except (msgspec.DecodeError, IndexError) as error:
-            raise SamplerError(f"{training.sampler_url} sent no completion ({error}): check sampler_url") from error
-        if stopping.wait(BACKOFF_S * 2 ** (attempt - 1)):
-            break
-    raise SamplerError("the service is stopping")
+    try:
+        return complete(client, training.sampler_url, body, stopping.wait)
+    except CompletionError as error:
+        raise SamplerError(f"{error}: check sampler_url") from error
 
 
 # ---------------------------------------------------------------- the service around it

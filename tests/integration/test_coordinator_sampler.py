@@ -11,9 +11,11 @@ import httpx
 import msgspec
 import pytest
 
+from services import completions
 from services.bootstrap import Service, open_service
+from services.completions import endpoint
 from services.coordinator import sampler as sampling
-from services.coordinator.sampler import Sampler, SamplerError, endpoint, first_since
+from services.coordinator.sampler import Sampler, SamplerError, first_since
 from services.settings import Settings
 from streams import events as e
 from streams.admission import RawOutput, admit_output
@@ -74,7 +76,7 @@ def service(tmp_path: Path, model: Model) -> Iterator[Service]:
 
 @pytest.fixture
 def sampler(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sampler]:
-    monkeypatch.setattr(sampling, "BACKOFF_S", 0.0)
+    monkeypatch.setattr(completions, "BACKOFF_S", 0.0)
     sampler = Sampler(service, client=httpx.Client(timeout=5.0))
     yield sampler
     sampler.close()

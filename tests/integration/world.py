@@ -18,7 +18,7 @@ from services.settings import Settings
 KEYS = {role: f"plk_{role}_secret" for role in ALL}
 OUTPUT = {"id": "o-1", "prompt": "What is a mutex?", "responses": ["A lock.", "A **fish**."], "model": "m-secret"}
 Answer = Any  # the test client's response, whichever httpx it is built on
-JUDGING = ("annotator", "adjudicator", "admin")
+JUDGING = ("annotator", "adjudicator", "model", "admin")
 
 
 class World:

@@ -30,7 +30,7 @@ class AnnotatorRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who is to judge."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    role: Literal["annotator", "adjudicator"] = "annotator"
+    role: Literal["annotator", "adjudicator", "model"] = "annotator"
     skills: Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=64)]], msgspec.Meta(max_length=32)] = []
 
 

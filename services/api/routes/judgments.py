@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from starlette.responses import Response
 
+from services.api.auth import Caller
 from services.api.context import Call, Context, json_answer
 from services.api.routes.tasks import worker_of
 from services.api.routing import Endpoint
@@ -12,7 +13,7 @@ from services.queue.port import Claim
 from streams.admission import RawJudgment, Shown, judgment_hash, stamp_judgment
 from streams.engines.port import Admission, Transaction
 from streams.errors import ConflictError
-from streams.events import Judgment, Text
+from streams.events import Judgment, Role, Text
 
 THANKS = "Thank you, it is in."
 LATE = (
@@ -30,7 +31,7 @@ async def post_judgment(call: Call) -> Response:
     claim = context.queue.claim(raw.task, worker.annotator, raw.revision, now)
     admission: Admission | None = None
     try:
-        judgment, reason = _stamped(context, claim, raw, now, call.caller.actor)
+        judgment, reason = _stamped(context, claim, raw, now, call.caller)
         content_hash = judgment_hash(raw)
         admission = await context.write(lambda tx: append_judgment(tx, judgment, reason, content_hash))
     finally:
@@ -50,11 +51,14 @@ async def post_judgment(call: Call) -> Response:
     return json_answer(answer, 201 if admission == "new" else 200)
 
 
-def _stamped(context: Context, claim: Claim, raw: RawJudgment, now: int, actor: str) -> tuple[Judgment, Text | None]:
+def _stamped(
+    context: Context, claim: Claim, raw: RawJudgment, now: int, caller: Caller
+) -> tuple[Judgment, Text | None]:
     grant = claim.grant
-    shown = Shown(annotator=grant.annotator, role=grant.role, swapped=grant.swapped, late=claim.late)
+    role: Role = "model" if caller.role == "model" else grant.role
+    shown = Shown(annotator=grant.annotator, role=role, swapped=grant.swapped, late=claim.late)
     campaign = context.campaigns.version(grant.facts.campaign, grant.facts.campaign_version)
-    return stamp_judgment(raw, grant.facts, shown, campaign, now, actor)
+    return stamp_judgment(raw, grant.facts, shown, campaign, now, caller.actor)
 
 
 def append_judgment(transaction: Transaction, judgment: Judgment, reason: Text | None, content_hash: str) -> Admission:

@@ -17,7 +17,7 @@ from streams.content import check_characters
 from streams.engines.port import Transaction
 from streams.errors import NotFoundError
 
-JUDGING: tuple[Role, ...] = ("annotator", "adjudicator", "admin")
+JUDGING: tuple[Role, ...] = (*auth.JUDGING, "admin")
 
 
 class KeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

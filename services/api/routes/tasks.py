@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import anyio.to_thread
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 from starlette.responses import Response
 
 from services.api.auth import Caller
@@ -83,6 +83,8 @@ async def next_task(call: Call) -> Response:
         call.context.campaigns.get(wanted.campaign)
     if campaigns := choosy(call.context.campaigns.all(), wanted.campaign):
         worker = await call.context.query(lambda sql: informed(sql, worker_of(call.caller), campaigns))
+    if call.caller.role == "model":
+        worker = await _within_share(call.context, worker)
     for _ in range(MOST_ERASED):
         grant = await _granted(call.context, worker, wanted)
         if grant is None:
@@ -97,6 +99,15 @@ async def next_task(call: Call) -> Response:
             mend="thank you for your time; your lead sees your answers, and can let you work all the same",
         )
     return Response(status_code=204)
+
+
+async def _within_share(context: Context, model: Worker) -> Worker:
+    """The model, kept from campaigns where models have given their share."""
+    shares = {
+        one.name: one.model_share for one in context.campaigns.all() if one.mode == "live" and one.model_share < 1
+    }
+    counts = await context.query(lambda sql: judged_by_models(sql, shares)) if shares else {}
+    return replace(model, capped=capped(shares, counts))
 
 
 async def _granted(context: Context, worker: Worker, wanted: NextTask) -> Grant | None:
@@ -199,6 +210,26 @@ def _rendered(parts: Sequence[Part]) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------- reads
+
+
+def judged_by_models(sql: Connection, campaigns: Collection[str]) -> dict[str, tuple[int, int]]:
+    """By campaign: how many judgments models gave, and how many there are; gold and what was taken back included."""
+    table = m.judgments.c
+    by_model = func.sum(case((table.role == "model", 1), else_=0))
+    counted = select(table.campaign, by_model, func.count()).where(
+        table.campaign.in_(campaigns), table.revision == 1, ~table.late
+    )
+    return {name: (models, everybody) for name, models, everybody in sql.execute(counted.group_by(table.campaign))}
+
+
+def capped(shares: Mapping[str, float], counts: Mapping[str, tuple[int, int]]) -> frozenset[str]:
+    """Campaigns in which one more judgment by a model would be more than the models' share."""
+
+    def is_full(name: str, share: float) -> bool:
+        by_models, by_everybody = counts.get(name, (0, 0))
+        return by_models + 1 > share * (by_everybody + 1)
+
+    return frozenset(name for name, share in shares.items() if is_full(name, share))
 
 
 def _progress(sql: Connection, annotator: str, midnight: int) -> dict[str, Any]:
