@@ -14,6 +14,7 @@ PAGES = [
     ("loop.py", "Loop", "all_inclusive"),
     ("annotators.py", "Annotators", "group"),
     ("quarantine.py", "Quarantine", "shield_person"),
+    ("gold.py", "Gold", "workspace_premium"),
     ("quality.py", "Quality", "verified"),
     ("batches.py", "Data", "stacks"),
     ("models.py", "Models", "model_training"),

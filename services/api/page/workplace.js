@@ -20,6 +20,9 @@ const ONE_MOMENT_MS = 300;
 const NOT_KEPT = "This browser keeps nothing for later (its storage is full or turned off). Leave this tab open until all is sent.";
 const TIME_IS_OVER = "The time for this task is over. You can still answer, though it may come too late to count; or press S for another.";
 const FIRST_WORDS = "Read both, then press 1, 2 or 3. U takes the last answer back.";
+const QUALIFYING = "A short round of tasks whose answers are known comes first; the others follow by themselves.";
+
+const isQualifying = (me) => (me.qualification ?? []).some(({ outcome }) => outcome === "open");
 
 export class Workplace {
   #desk;
@@ -81,7 +84,8 @@ export class Workplace {
     this.#listen();
     if (this.#desk.current) this.#show();
     else this.#rest(ONE_MOMENT);
-    if (me.judged_total === 0) view.notice(FIRST_WORDS);
+    const words = [me.judged_total === 0 && FIRST_WORDS, isQualifying(me) && QUALIFYING].filter(Boolean).join(" ");
+    if (words) view.notice(words);
     this.#guideline.load(me.campaigns?.[0] ?? "default");
     this.#outbox.drain();
     this.#supply.fill();

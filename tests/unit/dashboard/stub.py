@@ -252,7 +252,23 @@ class Stub:
         names = ["default"] if self.empty else ["default", "triage"]
         if parts and parts[-1] == "champion":
             return {"model": self.champion, "uri": "file:///models/m2"}
+        if parts and parts[-1] == "gold":
+            return self._gold()
         return {"campaigns": [{"name": name, "version": 1, "mode": "live"} for name in names]}
+
+    def _gold(self) -> Json:
+        items = [{"task": f"601d{n:04x}", "answer": "ab"[n % 2], "exposures": 60 - 4 * n, "judged": 58 - 4 * n,
+                  "state": "retired" if n == 0 else "in use" if n < 10 else "resting",
+                  "reason": "retired: seen by 60 of at most 60 annotators" if n == 0 else "",
+                  "right": 0.93 - 0.02 * n, "low": 0.85 - 0.03 * n, "high": 0.97 - 0.01 * n,
+                  "leak": {"right": 48.0 if n == 3 else 1.0 + 0.1 * n, "fast": 1.2}}
+                 for n in range(13)]  # fmt: skip
+        return {
+            "campaign": "default", "gold_rate": 0.1, "in_use": 0 if self.empty else 9, "resting": 3, "retired": 1,
+            "policy": {"adaptive": True, "exposure_cap": 60, "in_use": 9, "leak_rate": 0.01},
+            "qualification": {"tasks": 20, "pass_mark": 0.8, "fail_mark": 0.6, "error": 0.05},
+            "items": [] if self.empty else items,
+        }  # fmt: skip
 
     def _quality(self, _parts: list[str], _query: dict[str, str]) -> Json:
         none: Json = {"alpha": None, "judgments": 0, "over_time": [], "by_tag": [], "ties": None,

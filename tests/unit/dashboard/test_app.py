@@ -15,7 +15,7 @@ from dashboard.client import KEY_VARIABLE, Client
 from tests.unit.dashboard.stub import Stub
 
 SCRIPT = str(Path(dashboard.__file__).with_name("app.py"))
-PAGES = ["loop", "annotators", "quarantine", "quality", "batches", "models", "system"]
+PAGES = ["loop", "annotators", "quarantine", "gold", "quality", "batches", "models", "system"]
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ def test_every_page_shows_itself(opened: Callable[..., Any], service: Stub, page
         ("loop", "/v1/outputs"),
         ("annotators", "prefloop keys add"),
         ("quality", "make demo"),
+        ("gold", '"gold": "a"'),
         ("batches", "/v1/batches"),
         ("models", "prefloop train"),
     ],
@@ -221,6 +222,13 @@ def test_a_quarantine_without_an_estimate_asks_for_a_time(opened: Callable[..., 
     assert "Nothing to show" in words(app)
     app.radio(key="quarantine-what").set_value("Everything").run()
     assert "31 of 226 pairs touched" in words(app)
+
+
+def test_gold_says_what_was_retired_and_what_may_have_got_around(opened: Callable[..., Any]) -> None:
+    said = words(opened("gold"))
+    assert "Retired: seen by 60 of at most 60 annotators" in said
+    assert "May have got around: 48 to one" in said
+    assert "only 9 gold items are in use" in said
 
 
 def test_a_model_in_doubt_says_why(opened: Callable[..., Any]) -> None:

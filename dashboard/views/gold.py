@@ -1,0 +1,148 @@
+"""Gold: how often each known answer was shown, how it is answered, whether it got around; the qualification round."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import parts, session, wording
+from dashboard.parts import Tile
+
+Json = dict[str, Any]
+ALARMING = 10.0  # evidence to one from which a leak is worth a look
+FIRST = """curl -X POST {server}/v1/outputs -H "Authorization: Bearer $PREFLOOP_KEY" -d '{{"prompt": "2 + 2?",
+  "responses": ["4", "5"], "gold": "a"}}'"""
+
+
+def suspicion(item: Json) -> float:
+    """The evidence to one that the item got around."""
+    return max(float(item["leak"]["right"]), float(item["leak"]["fast"]))
+
+
+def summary(found: Json) -> None:
+    """The tiles."""
+    items = found["items"]
+    right = [item["right"] for item in items if item["right"] is not None]
+    suspicious = sum(suspicion(item) >= ALARMING for item in items if item["state"] != "retired")
+    adaptive = "at most; less for those known well" if found["policy"]["adaptive"] else "of everybody's tasks"
+    seen = sum(item["exposures"] for item in items)
+    parts.tiles(
+        [
+            Tile(label="In use", value=wording.count(found["in_use"]), note=f"{found['resting']:,} rest"),
+            Tile(label="Retired", value=wording.count(found["retired"]), note="seen too often, or got around"),
+            Tile(label="Suspicious", value=wording.count(suspicious), warn=suspicious > 0, note="may have got around"),
+            Tile(label="Answered right", value=wording.percent(pd.Series(right).median() if right else None)),
+            Tile(label="Shown", value=wording.count(seen), note="times in all"),
+            Tile(label="Share", value=wording.percent(found["gold_rate"]), note=adaptive),
+        ]
+    )
+
+
+def table(items: list[Json]) -> None:
+    """Every item."""
+    parts.title("Items", "those in use first, then the most seen")
+    frame = pd.DataFrame(
+        {
+            "Task": [item["task"] for item in items],
+            "State": [item["state"] for item in items],
+            "Answer": [item["answer"] for item in items],
+            "Shown to": [item["exposures"] for item in items],
+            "Right": [item["right"] and round(item["right"], 2) for item in items],
+            "95% interval": [wording.interval(item["low"], item["high"]) for item in items],
+            "Suddenly right": [round(item["leak"]["right"], 1) for item in items],
+            "Suddenly fast": [round(item["leak"]["fast"], 1) for item in items],
+        }
+    )
+    evidence = "Evidence to one that it got around: 1 is none, 100 would be a false alarm for one item in a hundred"
+    config = {
+        "Shown to": st.column_config.NumberColumn(help="Annotators it was given to"),
+        "Right": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+        "Suddenly right": st.column_config.NumberColumn(format="%.1f", help=evidence),
+        "Suddenly fast": st.column_config.NumberColumn(format="%.1f", help=evidence),
+    }
+    height = parts.rows_high(len(items), 470)
+    st.dataframe(frame, column_config=config, hide_index=True, height=height, key="gold-items")
+
+
+def notable(items: list[Json]) -> None:
+    """Retired items with the reason, and those that look as if they got around."""
+    parts.title("What to know", "retired, suspicious, or too hard")
+    lines = [(item["task"], item["reason"].capitalize()) for item in items if item["reason"]]
+    lines += [
+        (item["task"], f"May have got around: {suspicion(item):,.0f} to one")
+        for item in items
+        if not item["reason"] and suspicion(item) >= ALARMING
+    ]
+    lines += [
+        (item["task"], f"Only {wording.percent(item['right'])} say {item['answer']}: is the known answer right?")
+        for item in items
+        if item["high"] is not None and item["high"] < 0.5
+    ]
+    if lines:
+        parts.listing(lines[:12])
+    else:
+        st.caption("Nothing: no item was seen too often, got around, or is answered wrongly by most.")
+
+
+def hygiene(found: Json) -> None:
+    """What the campaign asks for."""
+    policy, terms = found["policy"], found["qualification"]
+    cap, in_use, rate = policy["exposure_cap"], policy["in_use"], policy["leak_rate"]
+    parts.title("Rules of the campaign")
+    parts.facts(
+        [
+            ("Shown to at most", f"{cap} annotators an item" if cap else "no limit"),
+            ("At a time", f"{in_use} items, which take turns" if in_use else "all items"),
+            ("Leaks", f"retired at a false-alarm rate of {rate:g} an item" if rate else "shown here, nothing is done"),
+            ("Qualification", qualification(terms)),
+        ]
+    )
+    if terms["tasks"] > found["in_use"]:
+        st.warning(
+            f"The qualification round may take {terms['tasks']} tasks and only {found['in_use']} gold items are in "
+            "use: whoever has seen them all waits. Add gold, or ask for fewer.",
+            icon=":material/warning:",
+        )
+
+
+def qualification(terms: Json) -> str:
+    """The round in a sentence."""
+    if not terms["tasks"]:
+        return "none: everybody gets tasks at once"
+    marks = f"{wording.percent(terms['fail_mark'])} fails, {wording.percent(terms['pass_mark'])} passes"
+    return f"at most {terms['tasks']} gold tasks first; {marks}, wrong for at most {wording.percent(terms['error'])}"
+
+
+@st.fragment(run_every="10s")
+def page() -> None:
+    """Anew every ten seconds."""
+    campaigns = session.watch("/v1/campaigns")
+    subtitle = "Hidden tasks whose answer is known: whether they still tell the good from the bad."
+    names = [one["name"] for one in (campaigns.value or {}).get("campaigns", []) if one["mode"] == "live"]
+    found = (
+        session.watch(f"/v1/campaigns/{st.session_state.get('gold-campaign', names[0])}/gold") if names else campaigns
+    )
+    parts.head("Gold", subtitle, campaigns, found)
+    if not parts.seen(found, "gold") or not names:
+        return
+    if len(names) > 1:
+        st.selectbox("Campaign", names, key="gold-campaign", width=320)
+    if not found.value["items"]:
+        parts.empty(
+            "No gold yet.",
+            "Send outputs whose better response you know, with a lead's key. They are mixed in and never trained on.",
+            FIRST.format(server=session.server()),
+        )
+        return
+    summary(found.value)
+    left, right = st.columns([1.6, 1], gap="large")
+    with left:
+        table(found.value["items"])
+    with right:
+        notable(found.value["items"])
+        hygiene(found.value)
+
+
+page()
