@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
+from services.migration.command import migrate_command
 from services.settings import Settings, read_settings, require_cluster
 
 PANEL = "Cluster"
@@ -17,6 +18,7 @@ def add_to(app: typer.Typer) -> None:
         ("api", api_command),
         ("materializer", materializer_command),
         ("coordinator", coordinator_command),
+        ("migrate", migrate_command),
     ):
         app.command(name, rich_help_panel=PANEL)(command)
 

@@ -1,11 +1,12 @@
-"""A cluster of real servers for tests: API replicas, materializer and coordinator in this process, a worker beside it."""
+"""A cluster of real servers for tests: API, materializer and coordinator in this process, a worker beside it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.services.postgres import free_port
 from tests.services.redis import Redis
 
 PARTITIONS = 2
+WITHIN_S = 60
 
 
 def settings_of(kafka: KafkaConnection, database_url: str, redis: Redis) -> Settings:
@@ -107,3 +109,12 @@ def cluster(settings: Settings, replicas: int = 1) -> Iterator[list[World]]:
             part_of: Any = part
             stack.enter_context(part_of(settings))
         yield [stack.enter_context(replica(settings)) for _ in range(replicas)]
+
+
+def eventually(look: Callable[[], Any]) -> Any:
+    """What `look` finds, once it is true: everything takes a moment here."""
+    deadline = time.monotonic() + WITHIN_S
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+    return found

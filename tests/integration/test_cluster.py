@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,12 +10,11 @@ import pytest
 
 from services.settings import Settings
 from streams.engines.kafka_connection import KafkaConnection
-from tests.integration.cluster import cluster, settings_of
+from tests.integration.cluster import cluster, eventually, settings_of
 from tests.integration.world import OUTPUT, World, error_of
 from tests.services.redis import Redis
 
 pytestmark = pytest.mark.slow
-WITHIN_S = 60
 
 
 @pytest.fixture
@@ -30,15 +28,6 @@ def replicas(settings: Settings) -> Iterator[list[World]]:
         for world in worlds:
             eventually(lambda world=world: world.client.get("/readyz").status_code == 200)  # type: ignore[misc]
         yield worlds
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    """What `look` finds, once it is true: everything takes a moment here."""
-    deadline = time.monotonic() + WITHIN_S
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
-    return found
 
 
 def next_task(world: World) -> Any:
