@@ -32,6 +32,7 @@ from streams.engines.kafka_log import KafkaLog
 from streams.engines.kafka_reader import KafkaReader, commits
 from streams.engines.kafka_topics import Layout, create_topics, make_layout
 from streams.engines.port import Transaction
+from streams.errors import UnavailableError
 from streams.events import Campaign, Event, Judgment, Output, Text
 from tests.services import postgres as postgres_service
 from tests.services.kafka import Broker, absent, free_port
@@ -146,7 +147,10 @@ class Worker:
             return False
 
     def _is_drained(self) -> bool:
-        committed = commits(self._connection, f"{self._connection.prefix}worker")
+        try:
+            committed = commits(self._connection, f"{self._connection.prefix}worker")
+        except UnavailableError:
+            return False  # the group is new
         names = {self._layout.full_name(self._layout.inbox(s).name) for s in self._layout.topology.stages.values()}
         return all(
             committed.get((name, partition), 0) == end

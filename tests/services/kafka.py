@@ -18,7 +18,7 @@ import pytest
 from streams.engines.kafka_connection import KafkaConnection
 
 JARS = Path(os.environ.get("PREFLOOP_KAFKA_JARS", Path.home() / ".cache/prefloop/kafka-4.1.1"))
-READY_WITHIN = 60.0  # seconds; 2 s on an idle machine, 5 s after a kill
+READY_WITHIN = 180.0  # seconds; 2 s on an idle machine, 5 s after a kill, much more on a busy one
 CLUSTER_ID = "5vBmTMUaQhW3iLDFJ7e0oA"
 
 
@@ -45,6 +45,7 @@ class Broker:
         deadline = time.monotonic() + READY_WITHIN
         while not self._answers():
             if self._running.poll() is not None or time.monotonic() > deadline:
+                self.kill()
                 raise RuntimeError(f"Kafka did not start: {self._log.read_text()[-2000:]}")
 
     def stop(self) -> None:

@@ -1,0 +1,1 @@
+"""What outsiders produce to Kafka themselves, admitted as the API admits it."""
