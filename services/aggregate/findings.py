@@ -31,7 +31,7 @@ from streams.events import (
     Task,
     digest,
 )
-from streams.quality import agreement, reliability
+from streams.quality import agreement
 from streams.quality.calibration import calibration_error
 from streams.quality.consensus import Posterior, verdict
 from streams.quality.intervals import Estimate
@@ -148,8 +148,7 @@ def find(judgments: Sequence[tuple[Labelled, Row]], gold: Mapping[str, Choice] |
     """Consensus, agreement and annotators, from the judgments and what the stages made of them."""
     newest = {(label.item, label.annotator): (label, row) for label, row in judgments}
     labels = [label for label, _ in newest.values()]
-    known = {who: reliability.summary(state.grades, state.judgments) for who, state in loop.annotators.items() if state}
-    refined = refine(labels, known)
+    refined = refine(labels)
     sizes = Counter(label.item for label in labels)
     outcomes = [
         Outcome(item=item, label=verdict(belief)[0], belief=belief, n=sizes[item])

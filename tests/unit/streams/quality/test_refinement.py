@@ -1,0 +1,103 @@
+import random
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from crowdkit.aggregation import DawidSkene
+
+from streams.events import Choice
+from streams.quality import refinement
+from streams.quality.calibration import calibration_error
+from streams.quality.consensus import CHOICES, verdict
+from streams.quality.refinement import Judged, Labelled, Model, expect, foretell, maximise, refine
+
+OTHER: dict[Choice, Choice] = {"a": "b", "b": "a", "tie": "tie"}
+
+
+def crowd(items: int = 400, people: int = 20, each: int = 5, seed: int = 0) -> tuple[list[Labelled], dict[str, Choice]]:
+    """One truth in five is a tie; people are right between 60 and 95 of 100 times, a fifth of them guess."""
+    draw = random.Random(seed)
+    accuracy = {f"w{n}": 0.5 if n % 5 == 0 else draw.uniform(0.6, 0.95) for n in range(people)}
+    truth: dict[str, Choice] = {f"t{n}": draw.choices(CHOICES, (4, 4, 2))[0] for n in range(items)}
+    judgments = []
+    for item, right in truth.items():
+        for who in draw.sample(sorted(accuracy), each):
+            known = draw.random() < 2 * accuracy[who] - 1
+            choice = right if known else draw.choices(CHOICES, (9, 9, 2))[0]
+            judgments.append(Labelled(item=item, annotator=who, choice=choice, swapped=draw.random() < 0.5))
+    return judgments, truth
+
+
+def share_right(found: dict[str, Choice], truth: dict[str, Choice]) -> float:
+    return sum(found[item] == right for item, right in truth.items()) / len(truth)
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of pandas, about crowd-kit
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_as_right_as_crowd_kits_dawid_skene_and_calibrated(seed: int) -> None:
+    judgments, truth = crowd(seed=seed)
+    refined = refine(judgments)
+    frame = pd.DataFrame([(j.item, j.annotator, j.choice) for j in judgments], columns=["task", "worker", "label"])
+    theirs = dict(DawidSkene(n_iter=50).fit_predict(frame))
+    ours = {item: verdict(belief)[0] for item, belief in refined.posteriors.items()}
+    assert share_right(ours, truth) >= share_right(theirs, truth) - 0.01
+    believed = [(max(belief), ours[item] == truth[item]) for item, belief in refined.posteriors.items()]
+    assert calibration_error(believed) < 0.06
+
+
+def test_guessers_are_told_from_those_who_know() -> None:
+    refined = refine(crowd(each=8)[0])
+    accuracy = {who: known.accuracy for who, known in refined.annotators.items()}
+    guessers = [accuracy[f"w{n}"] for n in range(0, 20, 5)]
+    assert max(guessers) < 0.65 < np.mean([each for who, each in accuracy.items() if int(who[1:]) % 5])
+    assert all(known.accuracy_low <= known.accuracy <= known.accuracy_high for known in refined.annotators.values())
+
+
+def test_a_and_b_are_only_names() -> None:
+    judgments, _ = crowd(items=60)
+    mirrored = [Labelled(item=j.item, annotator=j.annotator, choice=OTHER[j.choice]) for j in judgments]
+    ours, theirs = refine(judgments).posteriors, refine(mirrored).posteriors
+    for item, (a, b, tie) in ours.items():
+        assert theirs[item] == pytest.approx((b, a, tie), abs=1e-6)
+
+
+def test_each_round_makes_what_was_said_likelier() -> None:
+    """The invariant of expectation maximisation, up to the crowd's means, which move with the round."""
+    judged = Judged(crowd()[0])
+    model, found = Model(len(judged.annotators)), []
+    for _ in range(15):
+        found.append(evidence(model, judged))
+        maximise(model, judged, expect(model, judged))
+    assert found[-1] > found[0]
+    assert all(after > before - 0.5 for before, after in pairwise(found))
+
+
+def evidence(model: Model, judged: Judged) -> float:
+    """log P(all that was said)."""
+    logs = np.column_stack([judged.per_item(each) for each in refinement.told(model, judged).reshape(-1, 6).T])
+    share = refinement.HARD_SHARE
+    logs += (np.log(model.truths) + np.log([1.0 - share, share])[:, None]).reshape(6)
+    return float(np.logaddexp.reduce(logs, axis=1).sum())
+
+
+def test_judgments_that_were_held_out_are_foretold_better_than_by_the_votes_alone() -> None:
+    judgments, _ = crowd(items=600, each=5)
+    last = {j.item: j for j in judgments}
+    kept = [j for j in judgments if last[j.item] is not j]
+    refined = refine(kept)
+    ours, votes = 0.0, 0.0
+    for item, judgment in last.items():
+        foretold = foretell(refined, item, judgment.annotator)
+        assert sum(foretold) == pytest.approx(1)
+        said = [j.choice for j in kept if j.item == item]
+        ours -= np.log(foretold[CHOICES.index(judgment.choice)])
+        votes -= np.log((said.count(judgment.choice) + 1) / (len(said) + 3))
+    assert ours < 0.97 * votes
+
+
+def test_strangers_are_taken_as_the_crowd() -> None:
+    refined = refine(crowd(items=50)[0])
+    assert sum(foretell(refined, "t1", "nobody")) == pytest.approx(1)
+    with pytest.raises(KeyError):
+        foretell(refined, "no such item", "w1")
