@@ -16,6 +16,8 @@ PAGES = [
     ("quarantine.py", "Quarantine", "shield_person"),
     ("gold.py", "Gold", "workspace_premium"),
     ("quality.py", "Quality", "verified"),
+    ("causes.py", "Causes", "troubleshoot"),
+    ("vendors.py", "Vendors", "compare_arrows"),
     ("batches.py", "Data", "stacks"),
     ("models.py", "Models", "model_training"),
     ("system.py", "System", "monitor_heart"),

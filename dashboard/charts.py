@@ -153,100 +153,199 @@ def evidence_curve(colours: Palette, span_ms: int, levels: list[Spec], since: in
 
 
 def agreement(colours: Palette, span_ms: int) -> Spec:
-    """Alpha and per cent agreement over time. Rows: at, value, what, judgments."""
-    names = ["alpha", "percent agreement"]
-    colour = {"field": "what", "type": "nominal", "scale": {"domain": names, "range": colours.series[:2]}}
-    shape = {"field": "what", "type": "nominal", "scale": {"domain": names, "range": ["circle", "diamond"]}}
+    """Alpha over time with its interval. Rows: at, since, alpha, low, high, percent, items."""
     value = {
-        "field": "value",
         "type": "quantitative",
-        "axis": _axis(format=".2f", tickCount=5),
+        "axis": _axis("Krippendorff's alpha", format=".2f", tickCount=5),
         "scale": {"zero": False},
     }
     tooltip = [
-        {"field": "at", "type": "temporal", "format": "%d %b %H:%M", "title": "at"},
-        {"field": "what", "type": "nominal"},
-        {"field": "value", "type": "quantitative", "format": ".3f"},
-        {"field": "judgments", "type": "quantitative", "format": ","},
+        {"field": "since", "type": "temporal", "format": "%d %b %H:%M", "title": "from"},
+        {"field": "at", "type": "temporal", "format": "%d %b %H:%M", "title": "to"},
+        {"field": "alpha", "type": "quantitative", "format": ".3f"},
+        {"field": "low", "type": "quantitative", "format": ".3f", "title": "95% from"},
+        {"field": "high", "type": "quantitative", "format": ".3f", "title": "to"},
+        {"field": "percent", "type": "quantitative", "format": ".1%", "title": "same answer"},
+        {"field": "items", "type": "quantitative", "format": ",", "title": "tasks"},
     ]
     return _frame(
         colours,
         270,
-        encoding={"x": _time(span_ms), "y": value, "color": colour, "tooltip": tooltip},
+        encoding={"x": _time(span_ms), "tooltip": tooltip},
         layer=[
-            {"mark": {"type": "line", "strokeWidth": 1.8}},
-            {"mark": {"type": "point", "filled": True, "size": 34}, "encoding": {"shape": shape}},
+            {
+                "mark": {"type": "area", "color": colours.accent, "opacity": 0.13},
+                "encoding": {"y": {"field": "low", **value}, "y2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "line", "strokeWidth": 1.8, "color": colours.accent},
+                "encoding": {"y": {"field": "alpha", **value}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 34, "color": colours.accent, "opacity": 1},
+                "encoding": {"y": {"field": "alpha", **value}},
+            },
         ],
     )
 
 
-def by_tag(colours: Palette, rows: int) -> Spec:
-    """Alpha of each slice, the lowest first. Rows: slice, alpha, percent, judgments."""
+LOOKS = ["guideline", "annotators", "both", "unclear", "no lower"]
+
+
+def ranking(colours: Palette, rows: int) -> Spec:
+    """Slices by how much lower their agreement is. Rows: slice, value, low, high (shares), looks, said, judgments."""
+    range_ = [colours.accent, colours.warn, colours.third, colours.second, colours.muted]
+    by = {"field": "looks", "type": "nominal", "legend": {"title": None}}
+    colour = {**by, "scale": {"domain": LOOKS, "range": range_}}
+    shape = {**by, "scale": {"domain": LOOKS, "range": ["circle", "cross", "diamond", "triangle-up", "square"]}}
+    name = {"field": "slice", "type": "nominal", "sort": None, "axis": _axis(grid=False, labelLimit=230)}
+    x = {
+        "type": "quantitative",
+        "axis": _axis("agreement against the rest, shrunken, with its 95% interval", format="+.0%", tickCount=9),
+    }
+    tooltip = [
+        {"field": "slice", "type": "nominal"},
+        {"field": "value", "type": "quantitative", "format": "+.1%", "title": "against the rest"},
+        {"field": "said", "type": "nominal", "title": "95%"},
+        {"field": "looks", "type": "nominal", "title": "looks like"},
+        {"field": "judgments", "type": "quantitative", "format": ","},
+    ]
     return _frame(
         colours,
-        max(160, 50 + 28 * rows),
-        mark={"type": "point", "filled": True, "size": 90, "color": colours.accent, "opacity": 1},
-        encoding={
-            "y": {"field": "slice", "type": "nominal", "sort": None, "axis": _axis(labelLimit=180)},
-            "x": {
-                "field": "alpha",
-                "type": "quantitative",
-                "scale": {"zero": False, "padding": 16},
-                "axis": _axis("Krippendorff's alpha", format=".2f", tickCount=5, grid=False),
+        max(150, 64 + 27 * rows),
+        layer=[
+            _rule_at(0, "x", colours),
+            {
+                "mark": {"type": "rule", "strokeWidth": 2.6, "opacity": 0.45},
+                "encoding": {"y": name, "x": {"field": "low", **x}, "x2": {"field": "high"}, "color": colour},
             },
-            "tooltip": [
-                {"field": "slice", "type": "nominal"},
-                {"field": "alpha", "type": "quantitative", "format": ".3f"},
-                {"field": "percent", "type": "quantitative", "format": ".1%", "title": "percent agreement"},
-                {"field": "judgments", "type": "quantitative", "format": ","},
-            ],
-        },
+            {
+                "mark": {"type": "point", "filled": True, "size": 95, "opacity": 1},
+                "encoding": {
+                    "y": name,
+                    "x": {"field": "value", **x},
+                    "color": colour,
+                    "shape": shape,
+                    "tooltip": tooltip,
+                },
+            },
+        ],
+    )
+
+
+def parts_of_effect(colours: Palette, rows: int) -> Spec:
+    """An effect and what it is made of. Rows: name, value, low, high (differences of shares)."""
+    name = {"field": "name", "type": "nominal", "sort": None, "axis": _axis(grid=False, labelLimit=220)}
+    x = {"type": "quantitative", "axis": _axis("points of agreement", format="+.0%", tickCount=5)}
+    tooltip = [
+        {"field": "name", "type": "nominal"},
+        {"field": "value", "type": "quantitative", "format": "+.1%"},
+        {"field": "low", "type": "quantitative", "format": "+.1%", "title": "95% from"},
+        {"field": "high", "type": "quantitative", "format": "+.1%", "title": "to"},
+    ]
+    return _frame(
+        colours,
+        58 + 34 * rows,
+        layer=[
+            {
+                "mark": {"type": "bar", "height": 13, "color": colours.accent, "opacity": 0.55},
+                "encoding": {"y": name, "x": {"field": "value", **x}, "tooltip": tooltip},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 1.6, "color": colours.ink, "opacity": 0.75},
+                "encoding": {"y": name, "x": {"field": "low", **x}, "x2": {"field": "high"}, "tooltip": tooltip},
+            },
+            _rule_at(0, "x", colours),
+        ],
+    )
+
+
+def session(colours: Palette) -> Spec:
+    """Agreement by the place in a session. Rows: place (words), rate, low, high, n."""
+    place = {
+        "field": "place",
+        "type": "ordinal",
+        "sort": None,
+        "axis": _axis("judgment of the session", grid=False, labelAngle=0),
+    }
+    tooltip = [
+        {"field": "place", "type": "nominal", "title": "judgment"},
+        {"field": "rate", "type": "quantitative", "format": ".1%", "title": "agrees with others"},
+        {"field": "n", "type": "quantitative", "format": ",", "title": "judgments"},
+    ]
+    return _frame(
+        colours,
+        230,
+        layer=[
+            {
+                "mark": {"type": "rule", "strokeWidth": 2.4, "opacity": 0.45, "color": colours.accent},
+                "encoding": {"x": place, "y": _share("low", "agrees with others"), "y2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "color": colours.accent},
+                "encoding": {"x": place, "y": _share("rate", "agrees with others"), "tooltip": tooltip},
+            },
+        ],
     )
 
 
 def length_curve(colours: Palette) -> Spec:
-    """How often the longer one wins. Rows: difference (characters), rate, low, high, pairs."""
+    """How often the longer one wins: bins as dots, the fitted curve with its band.
+
+    Rows: kind (seen, fitted), difference (characters), rate, low, high, pairs.
+    """
     x = {
         "field": "difference",
         "type": "quantitative",
         "axis": _axis("characters longer than the other", tickCount=7, grid=False),
+        "scale": {"type": "symlog", "constant": 100},
     }
     tooltip = [
         {"field": "difference", "type": "quantitative", "format": "+,", "title": "characters longer"},
         {"field": "rate", "type": "quantitative", "format": ".1%", "title": "wins"},
         {"field": "pairs", "type": "quantitative", "format": ","},
     ]
+    fitted, seen = ([{"filter": f"datum.kind == '{kind}'"}] for kind in ("fitted", "seen"))
     size = {"field": "pairs", "type": "quantitative", "scale": {"range": [20, 160]}, "legend": None}
     return _frame(
         colours,
-        260,
+        270,
         layer=[
             {
-                "mark": {"type": "area", "color": colours.accent, "opacity": 0.13},
+                "transform": fitted,
+                "mark": {"type": "area", "color": colours.accent, "opacity": 0.13, "interpolate": "monotone"},
                 "encoding": {"x": x, "y": _share("low", "wins"), "y2": {"field": "high"}},
             },
             _rule_at(0.5, "y", colours),
             {
-                "mark": {"type": "line", "strokeWidth": 1.8, "color": colours.accent},
+                "transform": fitted,
+                "mark": {"type": "line", "strokeWidth": 1.8, "color": colours.accent, "interpolate": "monotone"},
                 "encoding": {"x": x, "y": _share("rate", "wins")},
             },
             {
-                "mark": {"type": "point", "filled": True, "color": colours.accent, "opacity": 1},
+                "transform": seen,
+                "mark": {"type": "rule", "strokeWidth": 1.4, "opacity": 0.5, "color": colours.second},
+                "encoding": {"x": x, "y": _share("low", "wins"), "y2": {"field": "high"}},
+            },
+            {
+                "transform": seen,
+                "mark": {"type": "point", "filled": True, "color": colours.second, "opacity": 1},
                 "encoding": {"x": x, "y": _share("rate", "wins"), "size": size, "tooltip": tooltip},
             },
         ],
     )
 
 
-def share_intervals(colours: Palette, rows: int, title: str, middle: float | None = None) -> Spec:
+def share_intervals(colours: Palette, rows: int, title: str, middle: float | None = None, form: str = ".0%") -> Spec:
     """Shares as dots with intervals, and a line at `middle`. Rows: name, share, low, high, n."""
     name = {"field": "name", "type": "nominal", "sort": None, "axis": _axis(grid=False, labelLimit=220)}
-    share = _share("share", title, scale={"zero": False, "padding": 14})
+    axis = _axis(title, format=form, tickCount=5)
+    share = _share("share", title, scale={"zero": False, "padding": 14}, axis=axis)
     tooltip = [
         {"field": "name", "type": "nominal"},
-        {"field": "share", "type": "quantitative", "format": ".1%"},
-        {"field": "low", "type": "quantitative", "format": ".1%", "title": "from"},
-        {"field": "high", "type": "quantitative", "format": ".1%", "title": "to"},
+        {"field": "share", "type": "quantitative", "format": form},
+        {"field": "low", "type": "quantitative", "format": form, "title": "from"},
+        {"field": "high", "type": "quantitative", "format": form, "title": "to"},
         {"field": "n", "type": "quantitative", "format": ","},
     ]
     return _frame(

@@ -126,6 +126,11 @@ def bars(rows: Sequence[tuple[str, float]], said: Callable[[float], str] = wordi
     st.html(f'<div class="pf-panel"><div class="pf-bars">{cells}</div></div>')
 
 
+def verdict(text: str, more: str, tone: str = "") -> None:
+    """A conclusion in a panel: a badge, and what it rests on."""
+    st.html(f'<div class="pf-panel pf-verdict">{badge(text, tone)}<p>{escape(more)}</p></div>')
+
+
 def badge(text: str, tone: str = "") -> str:
     """A small word in a rounded box, as HTML; tones: "", "warn", "quiet"."""
     return f'<span class="pf-badge {tone}">{escape(text)}</span>'
@@ -146,6 +151,22 @@ def chart(rows: Any, spec: dict[str, Any], key: str) -> None:
 def rows_high(rows: int, most: int) -> int | str:
     """The height of a table: its own, or `most` pixels and scrolling."""
     return "content" if 36 * (rows + 1) <= most else most
+
+
+def pick(rows: Any, key: str, most: int, config: dict[str, Any] | None = None) -> int:
+    """A table of which one row is read below it: the number of the chosen row, the first until one is chosen."""
+    chosen = st.dataframe(
+        rows,
+        column_config=config,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default=FIRST_ROW,
+        key=key,
+        height=rows_high(len(rows), most),
+    )
+    selected = chosen["selection"]["rows"]
+    return int(selected[0]) if selected and selected[0] < len(rows) else 0
 
 
 def plain(text: str) -> str:

@@ -42,6 +42,16 @@ def interval(low: float | None, high: float | None, digits: int = 0) -> str:
     return f"{low * 100:.{digits}f}{DASH}{high * 100:.{digits}f}%"
 
 
+def points(change: float | None, digits: int = 0) -> str:
+    """A difference of shares: -0.147 as −15 points."""
+    return DASH if change is None else f"{signed(round(change * 100, digits) + 0.0, digits)} points"
+
+
+def between(low: float, high: float, digits: int = 0) -> str:
+    """An interval of such differences: −19 to −11."""
+    return f"{signed(low * 100, digits)} to {signed(high * 100, digits)}"
+
+
 def span(milliseconds: float) -> str:
     """A length of time in its two largest units: 8 s, 3 min, 2 h 5 min, 4 d 1 h."""
     seconds = max(0, round(milliseconds / 1000))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import parts, session, wording
+from dashboard import charts, parts, session, wording
 from dashboard.parts import Action, Tile
 
 Json = dict[str, Any]
@@ -51,18 +51,7 @@ def table(batches: list[Json]) -> str:
         }
     )
     config = {"Cut at": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss")}
-    chosen = st.dataframe(
-        frame,
-        column_config=config,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default=parts.FIRST_ROW,
-        key="batches",
-        height=parts.rows_high(len(batches), 300),
-    )
-    rows = chosen["selection"]["rows"]
-    return str(batches[rows[0] if rows and rows[0] < len(batches) else 0]["batch"])
+    return str(batches[parts.pick(frame, "batches", 300, config)]["batch"])
 
 
 def words(messages: Any) -> str:
@@ -108,18 +97,7 @@ def preview(batch: str) -> None:
             format="percent", min_value=0, max_value=1, help="That people prefer the chosen one"
         ),
     }
-    chosen = st.dataframe(
-        frame,
-        column_config=config,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default=parts.FIRST_ROW,
-        key=f"rows-{batch}",
-        height=parts.rows_high(len(rows), 260),
-    )
-    picked = chosen["selection"]["rows"]
-    st.html(pair(rows[picked[0] if picked else 0]))
+    st.html(pair(rows[parts.pick(frame, f"rows-{batch}", 260, config)]))
 
 
 def members(one: Json) -> None:
@@ -138,6 +116,37 @@ def members(one: Json) -> None:
         st.dataframe(frame, hide_index=True, height=260)
         if len(every) > MEMBERS:
             st.caption(f"The first {MEMBERS}; all of them: GET /v1/batches/{one['batch']}")
+
+
+def swayed(batch: str) -> None:
+    """What swayed the choices behind this batch, on demand: it is counted from its judgments."""
+    if not st.toggle("Show the biases of its judgments", key=f"biases-{batch}"):
+        return
+    watched = session.watch("/v1/quality/biases", batch=batch)
+    if not parts.seen(watched, "biases"):
+        return
+    found = watched.value
+    shares = [
+        ("longer one wins", "longer_wins"),
+        ("more markdown wins", "markdown_wins"),
+        ("left one chosen", "left_rate"),
+    ]
+    rows = [{"name": name, "share": found[key]["rate"], **found[key]} for name, key in shares if found[key]["n"]]
+    rows += [
+        {
+            "name": f"{one['name']}, all else alike",
+            "share": one["wins"]["value"],
+            **one["wins"],
+            "n": found["judgments"],
+        }
+        for one in found["all_else_alike"]
+    ]
+    if not rows:
+        st.caption("Its judgments say nothing of length, markdown or side.")
+        return
+    spec = charts.share_intervals(session.colours(), len(rows), "share, with its 95% interval", middle=0.5)
+    frame = pd.DataFrame(rows)[["name", "share", "low", "high", "n"]]
+    parts.chart(frame, spec, key=f"biases-chart-{batch}")
 
 
 def detail(batch: str) -> None:
@@ -159,6 +168,7 @@ def detail(batch: str) -> None:
         ]
     )
     members(one)
+    swayed(batch)
     preview(batch)
 
 

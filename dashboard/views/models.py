@@ -120,18 +120,7 @@ def table(models: list[Json]) -> str:
         "KL, nats": st.column_config.NumberColumn(format="%.2f", help="A response, to the reference model"),
         "Made": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss"),
     }
-    chosen = st.dataframe(
-        frame,
-        column_config=config,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default=parts.FIRST_ROW,
-        key="models",
-        height=parts.rows_high(len(models), 260),
-    )
-    rows = chosen["selection"]["rows"]
-    return str(models[rows[0] if rows and rows[0] < len(models) else 0]["model"])
+    return str(models[parts.pick(frame, "models", 260, config)]["model"])
 
 
 def shares(report: Json) -> list[Json]:

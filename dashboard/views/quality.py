@@ -1,4 +1,4 @@
-"""Quality: do people agree, where do they not, and which biases are in their choices."""
+"""Quality: do people agree, is it getting better, and which biases are in their choices."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from dashboard import charts, parts, session, wording
 from dashboard.parts import Tile
 
 Json = dict[str, Any]
-EVERY = "every tag"
 EVERY_CAMPAIGN = "all campaigns"
+MOST_MODELS = 14  # in the chart: the best and the worst half each
+COEFFICIENTS = (
+    ("alpha", "Krippendorff's alpha"),
+    ("alpha_ordinal", "alpha, ordinal (a, tie, b)"),
+    ("fleiss", "Fleiss' kappa"),
+    ("cohen", "Cohen's kappa, mean of pairs"),
+)
 
 
 def reading(alpha: float | None) -> str:
@@ -21,132 +27,182 @@ def reading(alpha: float | None) -> str:
         return "needs tasks that two people judged"
     if alpha >= 0.8:
         return "reliable"
-    return "good enough for tentative conclusions" if alpha >= 0.667 else "below 0.667: look at the slices"
+    return "good enough for tentative conclusions" if alpha >= 0.667 else "below 0.667: look at Causes"
 
 
 def choose() -> dict[str, str | int]:
-    """The campaign, and the tag whose slices are compared, as the API's query."""
+    """The campaign, as the API's query."""
     names = [row["name"] for row in (session.watch("/v1/campaigns").value or {}).get("campaigns", [])]
-    campaign_column, tag_column, _ = st.columns([1, 1, 2])
-    campaign = campaign_column.selectbox("Campaign", [EVERY_CAMPAIGN, *names], key="quality-campaign")
-    wanted = {} if campaign == EVERY_CAMPAIGN else {"campaign": campaign}
-    every = session.watch("/v1/quality", **wanted).value or {}
-    tags = sorted({row["tag"] for row in every.get("by_tag", [])})
-    tag = tag_column.selectbox("Slices of", [EVERY, *tags], key="quality-tag")
-    return wanted | ({} if tag == EVERY else {"tag": tag})
+    campaign = st.selectbox("Campaign", [EVERY_CAMPAIGN, *names], key="quality-campaign", width=260)
+    return {} if campaign == EVERY_CAMPAIGN else {"campaign": campaign}
 
 
-def summary(quality: Json) -> None:
+def rate_tile(label: str, found: Json) -> Tile:
+    """A share with its interval."""
+    interval = wording.interval(found["low"], found["high"]) if found["n"] else "nothing to compare yet"
+    return Tile(label=label, value=wording.percent(found["rate"]), note=f"95%: {interval}" if found["n"] else interval)
+
+
+def summary(agreed: Json, swayed: Json) -> None:
     """The tiles on top."""
-    length, side, newest = quality["length"], quality["side"], (quality["over_time"] or [{}])[-1]
-    alpha = quality["alpha"]
+    alpha, same = agreed["alpha"], agreed["percent"]
     parts.tiles(
         [
             Tile(
                 label="Krippendorff's alpha",
-                value=wording.DASH if alpha is None else f"{alpha:.2f}",
-                note=reading(alpha),
-            ),
-            Tile(label="Percent agreement", value=wording.percent(newest.get("percent")), note="newest point below"),
-            Tile(label="Judgments", value=wording.count(quality["judgments"])),
-            Tile(label="Ties", value=wording.percent(quality["ties"]), note="of the judgments"),
-            Tile(
-                label="Longer one wins",
-                value=wording.percent(length["longer_wins"]),
-                note=f"95%: {wording.interval(length['low'], length['high'])}",
+                value=f"{alpha['value']:.2f}" if alpha else wording.DASH,
+                note=reading(alpha["value"] if alpha else None),
             ),
             Tile(
-                label="Left one chosen",
-                value=wording.percent(side["left_rate"]),
-                note=f"95%: {wording.interval(side['low'], side['high'])}",
+                label="Same answer",
+                value=wording.percent(same["value"] if same else None),
+                note=f"95%: {wording.interval(same['low'], same['high'])}" if same else "of pairs of judgments",
             ),
+            Tile(label="Judgments", value=wording.count(agreed["judgments"]), note=f"{agreed['items']:,} shared tasks"),
+            rate_tile("Ties", swayed["ties"]),
+            rate_tile("Longer one wins", swayed["longer_wins"]),
+            rate_tile("Left one chosen", swayed["left_rate"]),
         ]
     )
 
 
-def over_time(quality: Json) -> None:
-    """Alpha and per cent agreement as lines."""
-    parts.title("Agreement over time", "alpha is agreement beyond chance: 1 perfect, 0 chance")
-    rows: list[Json] = [
-        {"at": point["at"], "what": what, "value": value, "judgments": point["judgments"]}
-        for point in quality["over_time"]
-        for what, value in (("alpha", point["alpha"]), ("percent agreement", point["percent"]))
-        if value is not None
+def over_time(agreed: Json) -> None:
+    """Alpha with its interval, sliding."""
+    parts.title("Agreement over time", "each point a window of tasks, half of them shared with its neighbour")
+    rows = [
+        {
+            "at": point["at"],
+            "since": point["since"],
+            "alpha": point["alpha"]["value"],
+            "low": point["alpha"]["low"],
+            "high": point["alpha"]["high"],
+            "percent": (point["percent"] or {}).get("value"),
+            "items": point["items"],
+        }
+        for point in agreed["over_time"]
+        if point["alpha"]
+    ]
+    if len(rows) > 1:
+        span = rows[-1]["at"] - rows[0]["at"]
+        parts.chart(pd.DataFrame(rows), charts.agreement(session.colours(), span), key="agreement")
+    else:
+        st.caption("Appears with some twenty tasks that two people judged.")
+
+
+def coefficients(agreed: Json) -> None:
+    """All coefficients with their intervals."""
+    parts.title("Agreement beyond chance", "1 is perfect, 0 is chance; the line is the 95% interval over tasks")
+    rows = [
+        {"name": name, "share": agreed[key]["value"], "low": agreed[key]["low"], "high": agreed[key]["high"], "n": n}
+        for key, name in COEFFICIENTS
+        if agreed[key]
+        for n in [agreed["cohen_pairs"] if key == "cohen" else agreed["items"]]
     ]
     if rows:
-        parts.chart(
-            pd.DataFrame(rows), charts.agreement(session.colours(), rows[-1]["at"] - rows[0]["at"]), key="agreement"
-        )
+        spec = charts.share_intervals(session.colours(), len(rows), "agreement, with its 95% interval", form=".2f")
+        parts.chart(pd.DataFrame(rows), spec, key="coefficients")
     else:
         st.caption("Appears with the first tasks that two people judged.")
 
 
-def slices(quality: Json) -> None:
-    """The slices, those that agree least first."""
-    parts.title("Where people disagree", "slices by tag, the lowest first")
-    graded = [row for row in quality["by_tag"] if row["alpha"] is not None]
-    rows = [
-        row | {"slice": f"{row['tag']} = {row['value']}"} for row in sorted(graded, key=lambda row: row["alpha"])[:14]
-    ]
-    if rows:
-        columns = ["slice", "alpha", "percent", "judgments"]
-        parts.chart(pd.DataFrame(rows)[columns], charts.by_tag(session.colours(), len(rows)), key="slices")
-    else:
-        st.caption('Send outputs with tags, for instance {"domain": "code"}, to compare slices.')
-
-
-def length(quality: Json) -> None:
-    """Win rate against difference in length."""
-    found = quality["length"]
-    parts.title(
-        "Does the longer one win?",
-        f"{wording.count(found['pairs'])} pairs; the band is the 95% interval, flat at 50% is no bias",
-    )
-    if found["curve"]:
-        frame = pd.DataFrame(found["curve"])[["difference", "rate", "low", "high", "pairs"]]
-        parts.chart(frame, charts.length_curve(session.colours()), key="length")
-    else:
-        st.caption("Appears with the first decided preferences.")
-
-
-def biases(quality: Json) -> None:
-    """Both biases as intervals against one half."""
-    parts.title("Biases against one half", "an interval that holds 50% shows no bias")
-    pairs = (
-        ("longer one wins", "length", "longer_wins", "pairs"),
-        ("left one chosen", "side", "left_rate", "judgments"),
-    )
-    rows = [
-        {
-            "name": name,
-            "share": quality[part][share],
-            "low": quality[part]["low"],
-            "high": quality[part]["high"],
-            "n": quality[part][n],
-        }
-        for name, part, share, n in pairs
-        if quality[part][share] is not None
-    ]
+def length(swayed: Json) -> None:
+    """Win rate against difference in length, with its test."""
+    test = swayed["length_test"]
+    told = "dots: what was seen; line: the fitted curve with its 95% band"
+    parts.title("Does the longer one win?", told)
+    rows = [{"kind": "seen", **point} for point in swayed["length_curve"]]
+    rows += [{"kind": "fitted", "pairs": 0, **point} for point in swayed["length_fit"]]
     if not rows:
         st.caption("Appears with the first judgments.")
         return
-    spec = charts.share_intervals(session.colours(), len(rows), "share, with its 95% interval", middle=0.5)
-    parts.chart(pd.DataFrame(rows), spec, key="biases")
+    columns = ["kind", "difference", "rate", "low", "high", "pairs"]
+    parts.chart(pd.DataFrame(rows)[columns], charts.length_curve(session.colours()), key="length")
+    if test:
+        mean = test["mean"]
+        p = "p < 0.001" if test["p"] < 0.001 else f"p = {test['p']:.3f}"
+        longer = "longer" if mean["value"] >= 0 else "shorter"
+        st.caption(
+            f"Chosen answers are {abs(mean['value']):.0f} characters {longer} than rejected ones (difference, 95%: "
+            f"{wording.signed(mean['low'], 0)} to {wording.signed(mean['high'], 0)}; t-test over {test['items']:,} "
+            f"tasks: t = {wording.signed(test['t'])}, {p})."
+        )
+
+
+def alike(swayed: Json) -> None:
+    """What sways while all else is held equal."""
+    parts.title("With all else alike", "one regression; an interval that holds 50% shows no bias")
+    rows = [interval_row(one["name"], one["wins"], swayed["judgments"]) for one in swayed["all_else_alike"]]
+    if not rows:
+        st.caption("Appears with some twenty judgments of answers that differ.")
+        return
+    spec = charts.share_intervals(session.colours(), len(rows), "wins, with its 95% interval", middle=0.5)
+    parts.chart(pd.DataFrame(rows), spec, key="alike")
+
+
+def interval_row(name: str, wins: Json, n: int) -> Json:
+    """A row of a chart of intervals."""
+    return {"name": name, "share": wins["value"], "low": wins["low"], "high": wins["high"], "n": n}
+
+
+def models(swayed: Json) -> None:
+    """Models against the average one."""
+    found = swayed["models"]
+    parts.title("Whose answers win", "against the average model, at equal length, markdown and side")
+    if not found:
+        st.caption("Appears where outputs name the models that gave the answers.")
+        return
+    ends = found if len(found) <= MOST_MODELS else [*found[: MOST_MODELS // 2], *found[-MOST_MODELS // 2 :]]
+    rows = [interval_row(one["model"], one["wins"], one["judgments"]) for one in ends]
+    spec = charts.share_intervals(session.colours(), len(rows), "wins, with its 95% interval", middle=0.5)
+    parts.chart(pd.DataFrame(rows), spec, key="models")
+    if len(found) > len(ends):
+        st.caption(f"The first and last {MOST_MODELS // 2} of {len(found)} models.")
+
+
+def in_session(swayed: Json) -> None:
+    """What changes in the course of a session."""
+    found = swayed["session"]
+    parts.title("In the course of a session", "a pause of half an hour ends one")
+    points = [point for point in found["points"] if point["agrees"]["rate"] is not None]
+    if not points:
+        st.caption("Appears with judgments whose time is known.")
+        return
+    places = [point["place"] for point in points]
+    rows = [
+        {"place": place_words(place, after), **point["agrees"]}
+        for point, place, after in zip(points, places, [*places[1:], None], strict=True)
+    ]
+    parts.chart(pd.DataFrame(rows), charts.session(session.colours()), key="session")
+    slope = found["agrees_by_doubling"]
+    if slope:
+        said = "No change shows" if slope["low"] <= 0 <= slope["high"] else "It changes"
+        st.caption(
+            f"{said} within people: {wording.points(slope['value'], 1)} each time the place doubles "
+            f"(95%: {wording.between(slope['low'], slope['high'], 1)}), over {found['sessions']:,} sessions."
+        )
+
+
+def place_words(place: int, after: int | None) -> str:
+    """1–3, 4–7, 64 on."""
+    if after is None:
+        return f"{place} on"
+    return str(place) if after == place + 1 else f"{place}{wording.DASH}{after - 1}"
 
 
 @st.fragment(run_every="5s")
 def page() -> None:
-    """Everything, anew every five seconds."""
-    probe = session.watch("/v1/quality")
-    parts.head("Quality", "Do people agree, where do they not, and what else sways their choices.", probe)
+    """Everything, anew every five seconds; the service counts anew every half minute."""
+    probe = session.watch("/v1/quality/agreement")
+    parts.head("Quality", "Do people agree, is it getting better, and what else sways their choices.", probe)
     if not parts.seen(probe, "quality"):
         return
-    watched = session.watch("/v1/quality", **choose())
-    if not parts.seen(watched, "quality"):
+    wanted = choose()
+    agreed = session.watch("/v1/quality/agreement", **wanted)
+    swayed = session.watch("/v1/quality/biases", **wanted)
+    if not (parts.seen(agreed, "quality") and parts.seen(swayed, "quality")):
         return
-    quality = watched.value
-    summary(quality)
-    if not quality["judgments"]:
+    summary(agreed.value, swayed.value)
+    if not agreed.value["judgments"]:
         parts.empty(
             "No judgments yet.",
             f"Open {session.server()}/ with an annotator's key and judge a first pair; "
@@ -154,10 +210,15 @@ def page() -> None:
             "make demo",
         )
         return
-    upper, lower = st.columns(2, gap="large"), st.columns(2, gap="large")
-    for column, draw in zip((*upper, *lower), (over_time, slices, length, biases), strict=True):
-        with column:
-            draw(quality)
+    left, right = st.columns(2, gap="large")
+    with left:
+        over_time(agreed.value)
+        length(swayed.value)
+        in_session(swayed.value)
+    with right:
+        coefficients(agreed.value)
+        alike(swayed.value)
+        models(swayed.value)
 
 
 page()

@@ -134,18 +134,7 @@ def letters() -> None:
         "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss"),
         "Why": st.column_config.TextColumn(width="large"),
     }
-    chosen = st.dataframe(
-        frame,
-        column_config=config,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default=parts.FIRST_ROW,
-        key="letters",
-        height=parts.rows_high(len(found), 260),
-    )
-    rows = chosen["selection"]["rows"]
-    letter(found[rows[0] if rows and rows[0] < len(found) else 0])
+    letter(found[parts.pick(frame, "letters", 260, config)])
 
 
 def letter(one: Json) -> None:

@@ -309,11 +309,13 @@ def recommended(
     if accuracy is not None:
         if better == "either" and ratio is None and accuracy.clear:
             better = "one" if accuracy.value > 0 else "other"
-        reasons.append(f"{one} is right {told(accuracy, 100, True)} points more often than {other}")
+        reasons.append(f"{one} is right in {told(accuracy, 100, True)} points more of the judgments than {other}")
     if loss is not None:
         if better == "either" and loss.clear:
             better = "one" if loss.value < 0 else "other"
-        reasons.append(f"a reward model taught by {one} loses {told(loss, 1, True)} nats more on judgments of both")
+        reasons.append(
+            f"a reward model taught by {one} has {told(loss, 1, True)} nats more log-loss on judgments of both"
+        )
     if shared is not None and shared.high < 1:
         reasons.append(
             f"between them there is {told(shared)} of the agreement that one truth would give: each agrees with itself "
@@ -324,8 +326,6 @@ def recommended(
 
 def told(found: Estimate, scale: float = 1.0, signed: bool = False) -> str:
     """The value and its interval."""
-    form = "+.2f" if signed else ".2f"
-    if scale == 100:
-        form = "+.1f"
-    value, low, high = (format(scale * x, form) for x in (found.value, found.low, found.high))
-    return f"{value} (95 %: {low} to {high})"
+    form = "+.1f" if scale == 100 else "+.3f" if signed else ".2f"
+    value, low, high = (format(scale * x, form).replace("-", "\u2212") for x in (found.value, found.low, found.high))
+    return f"{value} (95%: {low} to {high})"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.analysis.gather import Judged, gather
 from streams import events as e
 from streams.admission import judgment_id
 from streams.quality import agreement
@@ -124,10 +125,22 @@ def test_nothing_judged_is_no_error(filled: World, path: str) -> None:
     assert report(filled, f"{path}?campaign=default&batch=none") is not None
 
 
-def test_an_answer_is_kept_for_half_a_minute(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = report(filled, "agreement?batch=none")
-    monkeypatch.setattr("services.api.routes.analysis.gather", None)  # asking again would fail
-    assert report(filled, "agreement?batch=none") == first
+def test_an_answer_is_kept_and_made_anew_behind_it(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(*arguments: Any) -> Judged:
+        made.append("")
+        return gather(*arguments)
+
+    monkeypatch.setattr("services.api.routes.analysis.gather", counted)
+    first = report(filled, "agreement?batch=kept")
+    assert report(filled, "agreement?batch=kept") == first
+    assert len(made) == 1
+    assert isinstance(filled.service.clock, Clock)
+    filled.service.clock.now += 31_000
+    assert report(filled, "agreement?batch=kept") == first  # at once, and another one is begun
+    report(filled, "biases?batch=kept")  # waits behind it: one is made at a time
+    assert len(made) == 3
 
 
 @pytest.mark.parametrize("price", ["-1", "x", "nan", "1e9"])

@@ -1,7 +1,7 @@
 """Reports of quality: agreement, biases, causes, populations, two vendors.
 
 The judgments are read in a thread and counted in a process of their own, so that nobody's next task waits for the
-statistics; an answer is kept for half a minute.
+statistics. An answer older than half a minute is given once more while the next is made: only the first asker waits.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ Report = Callable[..., Json]
 
 @dataclass(slots=True)
 class Shelf:
-    """Answers of the last half minute. One report is made at a time; who waits takes what the other found."""
+    """The newest answers, with the time they were made (ms), and those under way. One is made at a time."""
 
     kept: dict[tuple[Any, ...], tuple[int, Json]] = field(default_factory=dict)
+    making: dict[tuple[Any, ...], asyncio.Task[Json]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -68,15 +69,33 @@ async def _report(call: Call, report: Report, *more: Any) -> Response:
     if campaign:
         call.context.campaigns.get(campaign)
     shelf, name = _shelf(call), (report.__name__, campaign, batch, *more)
-    async with shelf.lock:
-        at, found = shelf.kept.get(name, (-KEPT_MS, {}))
-        if call.context.clock() - at >= KEPT_MS:
+    at, found = shelf.kept.get(name, (None, {}))
+    if at is None or call.context.clock() - at >= KEPT_MS:
+        task = shelf.making.get(name) or asyncio.create_task(_make(call, shelf, name, report, *more))
+        shelf.making[name] = task
+        if at is None:
+            found = await asyncio.shield(task)  # the next asker may be waiting for it too
+    return json_answer(found)
+
+
+async def _make(call: Call, shelf: Shelf, name: tuple[Any, ...], report: Report, *more: Any) -> Json:
+    campaign, batch = name[1:3]
+    try:
+        async with shelf.lock:
             judged: Judged = await call.context.query(lambda sql: gather(sql, campaign, batch))
             found = await anyio.to_process.run_sync(report, judged, *more)
-            if len(shelf.kept) >= MOST_KEPT:
-                shelf.kept.clear()
-            shelf.kept[name] = call.context.clock(), found
-    return json_answer(found)
+        if len(shelf.kept) >= MOST_KEPT:
+            shelf.kept.clear()
+        shelf.kept[name] = call.context.clock(), found
+        return found
+    except Exception as error:
+        # Where nobody waits for it (an older answer was given), this is the one place that can tell.
+        call.context.live.error(
+            call.context.clock(), f"/v1/quality: {report.__name__}", f"{type(error).__name__}: {error}"
+        )
+        raise
+    finally:
+        shelf.making.pop(name, None)
 
 
 def _shelf(call: Call) -> Shelf:

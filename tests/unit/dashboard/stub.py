@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+
+from services.analysis import reports
+from services.analysis.gather import Judged
+from streams.quality.biases import Compared
 
 Json = dict[str, Any]
 MINUTE = 60_000
@@ -40,6 +46,33 @@ EVIDENCE: dict[str, Json] = {
     "side": {"test": "left", "capital": 1.2e6, "observations": 190, "null_rate": 0.65, "standing": "suspended"},
     "speed": {"test": "speed", "capital": 880.0, "observations": 60, "null_rate": 0.2, "standing": "suspended"},
 }
+
+
+@cache
+def made_up() -> Judged:
+    """Two vendors over two days: law is ambiguous, south is careless and likes length, two models answer."""
+    dice = random.Random(7)
+    rows, tags = [], {}
+    start = int(time.time() * 1000) - 2 * 24 * 60 * MINUTE
+    for number in range(240):
+        item, domain = f"t{number}", dice.choice(["code", "chat", "law", "health"])
+        tags[item] = {"domain": domain, "locale": dice.choice(["en", "en", "de"])}
+        truth, a, b = dice.choice("ab"), dice.randint(50, 900), dice.randint(50, 900)
+        for who in dice.sample(range(12), 4):
+            south = who % 2 == 1
+            right = 0.55 if domain == "law" else 0.8 if south else 0.94
+            choice = truth if dice.random() < right else "ab".replace(truth, "")
+            if dice.random() < 0.08:
+                choice = "tie"
+            elif south and dice.random() < 0.2:
+                choice = "a" if a > b else "b"
+            rows.append(
+                Compared(item=item, annotator=f"an{who:02}", choice=choice, swapped=dice.random() < 0.5, length_a=a,  # type: ignore[arg-type]
+                         length_b=b, markdown_a=a // 200, markdown_b=dice.randint(0, 3), model_a="m1", model_b="m2",
+                         answered_at=start + number * 8 * MINUTE + who * MINUTE)
+            )  # fmt: skip
+    vendors = {f"an{who:02}": {"vendor": "south" if who % 2 else "north"} for who in range(12)}
+    return Judged(rows=rows, tags=tags, attributes=vendors)
 
 
 def _error(status: int, code: str, message: str, mend: str) -> tuple[int, Json]:
@@ -270,29 +303,22 @@ class Stub:
             "items": [] if self.empty else items,
         }  # fmt: skip
 
-    def _quality(self, _parts: list[str], _query: dict[str, str]) -> Json:
-        none: Json = {"alpha": None, "judgments": 0, "over_time": [], "by_tag": [], "ties": None,
-                      "length": {"longer_wins": None, "low": None, "high": None, "pairs": 0, "curve": []},
-                      "side": {"left_rate": None, "low": None, "high": None, "judgments": 0}}  # fmt: skip
-        if self.empty:
-            return none
-        start = self.started_at
-        tags = [("domain", "code", 0.71, 0.86), ("domain", "health", 0.38, 0.68), ("domain", "law", 0.45, 0.71),
-                ("domain", "chat", 0.62, 0.81), ("locale", "en", 0.64, 0.82), ("locale", "de", 0.57, 0.78)]  # fmt: skip
-        return {
-            "alpha": 0.612, "judgments": 2915,
-            "over_time": [{"at": start + n * 5 * MINUTE,
-                           "alpha": 0.42 + 0.2 * (1 - math.exp(-n / 6)) + 0.03 * math.sin(n),
-                           "percent": 0.70 + 0.11 * (1 - math.exp(-n / 6)) + 0.01 * math.sin(n), "judgments": 150 + n}
-                          for n in range(19)],
-            "by_tag": [{"tag": t, "value": v, "alpha": a, "percent": p, "judgments": 300 + 40 * i}
-                       for i, (t, v, a, p) in enumerate(tags)],
-            "length": {"longer_wins": 0.563, "low": 0.538, "high": 0.588, "pairs": 1210,
-                       "curve": [{"difference": d, "rate": 0.5 + 0.12 * math.tanh(d / 300), "pairs": 200 - abs(d) // 5,
-                            "low": 0.44 + 0.12 * math.tanh(d / 300), "high": 0.56 + 0.12 * math.tanh(d / 300)}
-                                 for d in range(-600, 601, 100)]},
-            "side": {"left_rate": 0.514, "low": 0.496, "high": 0.532, "judgments": 2915}, "ties": 0.094,
-        }  # fmt: skip
+    def _quality(self, parts: list[str], query: dict[str, str]) -> Json:
+        """The real reports, of made-up judgments."""
+        judged = Judged(rows=[]) if self.empty else made_up()
+        match parts:
+            case ["agreement"]:
+                return reports.agreement_report(judged)
+            case ["biases"]:
+                return reports.biases_report(judged)
+            case ["causes"]:
+                return reports.causes_report(judged)
+            case ["populations"]:
+                return reports.populations_report(judged)
+            case _:
+                names = query.get("one", ""), query.get("other", "")
+                prices = float(query.get("price_one", 0)), float(query.get("price_other", 0))
+                return reports.comparison_report(judged, query.get("by", "vendor"), names, prices)
 
     def _batches(self, parts: list[str], _query: dict[str, str]) -> Json:
         now = self.clock()

@@ -15,7 +15,7 @@ from dashboard.client import KEY_VARIABLE, Client
 from tests.unit.dashboard.stub import Stub
 
 SCRIPT = str(Path(dashboard.__file__).with_name("app.py"))
-PAGES = ["loop", "annotators", "quarantine", "gold", "quality", "batches", "models", "system"]
+PAGES = ["loop", "annotators", "quarantine", "gold", "quality", "causes", "vendors", "batches", "models", "system"]
 
 
 @pytest.fixture
@@ -71,6 +71,8 @@ def test_every_page_shows_itself(opened: Callable[..., Any], service: Stub, page
         ("annotators", "prefloop keys add"),
         ("quality", "make demo"),
         ("gold", '"gold": "a"'),
+        ("causes", "/attributes"),
+        ("vendors", "/attributes"),
         ("batches", "/v1/batches"),
         ("models", "prefloop train"),
     ],
@@ -326,3 +328,41 @@ def test_a_models_words_are_escaped(opened: Callable[..., Any]) -> None:
     html = " ".join(str(element.proto.body) for element in opened("batches").get("html"))
     assert "&lt;script&gt;" in html
     assert "<script>" not in html
+
+
+# ---------------------------------------------------------------- causes and vendors
+
+
+def test_the_ambiguous_slice_is_opened_first_and_says_what_to_do(opened: Callable[..., Any]) -> None:
+    said = words(opened("causes"))
+    assert "domain: law" in said
+    assert "looks like the guideline" in said
+    assert "The better half of these people" in said
+
+
+def test_quality_shows_intervals_and_tests(opened: Callable[..., Any]) -> None:
+    said = words(opened("quality"))
+    assert "below 0.667: look at Causes" in said
+    assert "t-test over" in said
+    assert "each time the place doubles" in said
+
+
+def test_two_vendors_are_compared_and_prices_asked_for(opened: Callable[..., Any]) -> None:
+    app = opened("vendors")
+    said = words(app)
+    assert "north" in said
+    assert "Judgments for a task decided at 95%" in said
+    assert "Cost of such a task" not in said
+    app.number_input(key="price_one").set_value(0.1)
+    app.number_input(key="price_other").set_value(0.4)
+    said = words(app.run())
+    assert "Cost of such a task" in said
+    assert "Buy from north" in said
+
+
+def test_a_batch_shows_the_biases_of_its_judgments(opened: Callable[..., Any]) -> None:
+    app = opened("batches")
+    app.toggle[0].set_value(True)
+    app.run()
+    assert not app.exception
+    assert len(app.get("vega_lite_chart")) + len(app.get("arrow_vega_lite_chart")) >= 1
