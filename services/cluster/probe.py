@@ -45,11 +45,11 @@ class _Numbers(Collector):
 
 
 class Probe:
-    """Answers until the block is left."""
+    """Answers until the block is left. `numbers` are metrics of the process's own, instead of the usual ones."""
 
-    def __init__(self, name: str, vital: Vital, host: str, port: int) -> None:
+    def __init__(self, name: str, vital: Vital, host: str, port: int, numbers: Collector | None = None) -> None:
         registry = CollectorRegistry()
-        registry.register(_Numbers(name, vital))
+        registry.register(numbers or _Numbers(name, vital))
         ProcessCollector(registry=registry)
 
         class Answers(BaseHTTPRequestHandler):
@@ -67,6 +67,11 @@ class Probe:
         self._server = ThreadingHTTPServer((host, port), Answers)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="probe", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
 
     def __enter__(self) -> Probe:
         self._thread.start()

@@ -6,7 +6,7 @@ import os
 
 from services.cli import log_to_stderr
 from services.settings import Settings, read_settings
-from services.worker.health import Health
+from services.worker.health import probe
 from services.worker.supervisor import RESTARTS
 from streams.engines.faust_engine import FaustEngine
 from streams.engines.kafka_connection import KafkaConnection
@@ -32,7 +32,7 @@ def main() -> None:
     log_to_stderr(settings.log_level)
     layout = make_layout(prefix=settings.kafka_prefix, partitions=settings.kafka_partitions)
     engine = FaustEngine(connection_of(settings), layout)
-    with Health(engine, settings.host, settings.port, restarts=int(os.environ.get(RESTARTS, "0"))):
+    with probe(engine, settings.host, settings.port, restarts=int(os.environ.get(RESTARTS, "0"))):
         engine.run()
 
 
