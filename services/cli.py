@@ -17,7 +17,7 @@ from services.ai_annotator.command import ai_annotator
 from services.commands import campaigns, cluster, keys, models
 from services.commands.quarantine import quarantine
 from services.demo.command import demo_command
-from services.intake.command import intake_command
+from services.doctor.command import doctor_command
 from services.replay.command import replay_command
 from services.settings import read_settings
 from services.simulation.command import simulate_command
@@ -33,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("demo")(demo_command)
+app.command("doctor")(doctor_command)
 app.command("aggregate")(aggregate_command)
 app.command("replay")(replay_command)
 app.command("simulate")(simulate_command)
@@ -43,7 +44,6 @@ app.command("promote")(models.promote)
 app.command("rollback")(models.rollback)
 app.command("quarantine")(quarantine)
 app.command("worker", rich_help_panel="Cluster")(worker_command)
-app.command("intake", rich_help_panel="Cluster")(intake_command)
 cluster.add_to(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(campaigns.app, name="campaigns")
