@@ -18,6 +18,7 @@ from services.commands import campaigns, cluster, keys, models
 from services.commands.quarantine import quarantine
 from services.demo.command import demo_command
 from services.doctor.command import doctor_command
+from services.intake.command import intake_command
 from services.replay.command import replay_command
 from services.settings import read_settings
 from services.simulation.command import simulate_command
@@ -37,13 +38,14 @@ app.command("doctor")(doctor_command)
 app.command("aggregate")(aggregate_command)
 app.command("replay")(replay_command)
 app.command("simulate")(simulate_command)
+app.command("ai-annotator")(ai_annotator)
 app.command("export")(models.export)
 app.command("train")(models.train)
-app.command("ai-annotator")(ai_annotator)
 app.command("promote")(models.promote)
 app.command("rollback")(models.rollback)
 app.command("quarantine")(quarantine)
 app.command("worker", rich_help_panel="Cluster")(worker_command)
+app.command("intake", rich_help_panel="Cluster")(intake_command)
 cluster.add_to(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(campaigns.app, name="campaigns")
