@@ -9,6 +9,7 @@ Any crowd can drive it, made up or recorded. Times are milliseconds since 1970 a
         now += 20_000
     campaign.closed()                                        # {"pair-1": Closed(verdict="a", posterior=(…), …)}
     campaign.suspended()                                     # {annotator: the Standing, with its reason}
+    campaign.look_at_crowd(now)                              # now and then: rings, copied reasons, bursts
     campaign.alerts                                          # every alarm so far, the oldest first
 
 The same calls in the same order give the same campaign.
@@ -24,6 +25,7 @@ from services.queue.decisions import assignment_of
 from services.queue.entries import Entry
 from services.queue.memory import MemoryQueue
 from services.queue.port import Grant, Worker
+from services.simulation.watch import CrowdWatch
 from streams.admission import RawJudgment, RawOutput, Shown, Side, admit_output, stamp_judgment
 from streams.engines.in_memory import InMemoryLoop
 from streams.engines.port import Record
@@ -71,6 +73,7 @@ class InMemoryCampaign:
         self.judgments_on_gold = 0
         self.preferences: dict[str, Preference] = {}  # the newest, by task
         self.statuses: dict[str, TaskStatus] = {}  # of tasks that were ever more than open
+        self._watch = CrowdWatch()
         self._queue = MemoryQueue(_NoArchive())
         self._queue.restore(iter(()), [], {}, {}, {})
         self._topics = {t.event: t.name for t in TOPOLOGY.topics.values() if t.name in FOR_THE_QUEUE}
@@ -169,6 +172,16 @@ class InMemoryCampaign:
         """Any other event of the log, such as a lead's Standing or a Retraction, with all that follows from it."""
         self._loop.push(event)
 
+    def look_at_crowd(self, at: int) -> list[Alert]:
+        """What the coordinator does now and then: alarms for rings, copied reasons and bursts that are new.
+
+        They are among `alerts` from then on; suspending somebody for them is a lead's decision.
+        """
+        found = self._watch.look(self.preferences, at)
+        for alert in found:
+            self.push(alert)
+        return found
+
     # ------------------------------------------------------------ what came of it
 
     def closed(self) -> dict[str, Closed]:
@@ -205,6 +218,7 @@ class InMemoryCampaign:
             case Judgment():
                 self.judgments += 1
                 self.judgments_on_gold += event.gold is not None
+                self._watch.hear(event)
             case Assessment():
                 self.reliability[event.annotator] = event.reliability
             case Preference():

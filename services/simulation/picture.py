@@ -16,7 +16,7 @@ FORMATS = (".svg", ".png", ".html", ".json")
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 BLUE, RED, GREY = "#2a6fb0", "#b5432f", "#8a8f98"
 GOLDEN = 0.618034
-FATES = {"suspended": RED, "weight lowered": "#d99a2b", "neither": GREY}
+FATES = {"suspended": RED, "weight lowered": "#d99a2b", "alarmed": BLUE, "nothing": GREY}
 
 
 def save_picture(file: Path, summary: Summary, results: list[Result]) -> None:
@@ -153,7 +153,7 @@ def delays(results: list[Result], target: float) -> dict[str, Any]:
 
 def stopped_after(record: Record) -> int:
     """Judgments until the worst that befell them, or in all."""
-    found = (record.suspended_after, record.weighted_after, record.counted)
+    found = (record.suspended_after, record.weighted_after, record.alarmed_after, record.counted)
     return next(after for after in found if after is not None)
 
 
@@ -161,4 +161,6 @@ def fate(record: Record) -> str:
     """The worst that befell them."""
     if record.suspended_after is not None:
         return "suspended"
-    return "weight lowered" if record.weighted_after is not None else "neither"
+    if record.weighted_after is not None:
+        return "weight lowered"
+    return "alarmed" if record.alarmed_after is not None else "nothing"

@@ -26,8 +26,8 @@ class OfTarget(msgspec.Struct, frozen=True, kw_only=True):
     undecided: Estimate  # share of all pairs, after adjudication
     calibration_error: Estimate | None  # of verdicts by consensus
     hours: Estimate
-    honest_suspended: Estimate | None  # share of honest people (accuracy at least FLOOR)
-    bad_suspended: Estimate | None  # share of the others, of any kind
+    honest_suspended: Estimate  # share of honest people (accuracy at least FLOOR)
+    bad_suspended: Estimate  # share of the others, of any kind
     next_point: float | None = None  # cost of one more point of quality on the way to the next target
 
 
@@ -38,6 +38,7 @@ class OfKind(msgspec.Struct, frozen=True, kw_only=True):
     kind: Archetype
     people: int  # over all trials
     judgments: float  # median
+    alarmed: Estimate  # share of whom an alarm told, enforced or not
     weighted: Estimate  # share whose weight was lowered at least
     suspended: Estimate  # share
     delay: float | None  # median, from the begin of the misconduct to the suspension, of those suspended
@@ -113,8 +114,9 @@ def of_kind(target: float, kind: Archetype, records: Sequence[Record]) -> OfKind
         kind=kind,
         people=len(records),
         judgments=median(record.judgments for record in records),
-        weighted=share([record.weighted_after is not None for record in records]) or Estimate(value=0, low=0, high=1),
-        suspended=share([suspended(record) for record in records]) or Estimate(value=0, low=0, high=1),
+        alarmed=share([record.alarmed_after is not None for record in records]),
+        weighted=share([record.weighted_after is not None for record in records]),
+        suspended=share([suspended(record) for record in records]),
         delay=median(delays) if delays else None,
         delays=(delays[n // 4], delays[(3 * n) // 4 if n > 1 else 0]) if delays else None,
     )
@@ -125,11 +127,9 @@ def suspended(record: Record) -> bool:
     return record.suspended_after is not None
 
 
-def share(found: Sequence[bool]) -> Estimate | None:
-    """Of those for whom it is true, with Wilson's interval; None of nobody."""
-    if not found:
-        return None
-    rate = sum(found) / len(found)
+def share(found: Sequence[bool]) -> Estimate:
+    """Of those for whom it is true, with Wilson's interval, which is (0, 1) of nobody."""
+    rate = sum(found) / len(found) if found else 0.0
     low, high = wilson(rate, len(found))
     return Estimate(value=rate, low=low, high=high)
 

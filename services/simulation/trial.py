@@ -12,13 +12,15 @@ from services.queue.port import Grant
 from services.simulation.annotators import Annotator, Answer, Archetype, Item, chance_right, judged, make_items
 from services.simulation.campaign import InMemoryCampaign
 from services.simulation.plan import Plan
-from streams.errors import ForbiddenError
-from streams.events import Event, Standing, TaskUpdate
+from streams.events import Alert, Event, Standing, TaskUpdate
 from streams.quality.calibration import calibration_error
 
 BEGIN = 1_790_000_000_000  # ms
+AGAIN_S = 30  # from a request that found nothing to the next one
+PATIENCE_S = 600  # without anybody's judgment, until nobody asks any more
 BETWEEN_S = 60.0  # from one task of an average person to their next, reading included
 ADJUDICATOR = "adjudicator"
+LOOK_EVERY = 200  # judgments, from one look at the whole crowd to the next
 TYPICAL = 500  # items whose difficulty says what an accuracy is worth
 
 
@@ -30,6 +32,7 @@ class Record:
     accuracy: float
     judgments: int = 0
     counted: int = 0  # since their misconduct began; of honest people all
+    alarmed_after: int | None = None  # of the counted ones, at the first alarm of any kind
     weighted_after: int | None = None  # of the counted ones, when their weight was first lowered
     suspended_after: int | None = None  # of the counted ones, when they were suspended
 
@@ -84,11 +87,10 @@ class Trial:
         self._campaign = InMemoryCampaign(plan.campaign(target), self._hear)
         self._numbers = count()
         self._due: list[Moment] = []
-        self._idle: list[Annotator] = []
         self._absent = [one for one in self._crowd if one.kind == "sybil"]
         self._done: set[str] = set()
         self._adjudicated = 0
-        self._now = BEGIN
+        self._now = self._last_judged = BEGIN
 
     def run(self) -> Result:
         """Everybody works until nobody finds anything to do; then an adjudicator takes what stayed undecided."""
@@ -104,9 +106,8 @@ class Trial:
                 self._ask(moment.who)
             else:
                 self._hand_in(moment, *moment.held)
-        end = self._now
         self._adjudicate()
-        return self._result(end)
+        return self._result()
 
     # ------------------------------------------------------------ people
 
@@ -125,8 +126,9 @@ class Trial:
     def _ask(self, one: Annotator) -> None:
         grant = self._campaign.next_task(one.name, self._now)
         if grant is None:
-            if self._records[one.name].suspended_after is None:
-                self._idle.append(one)
+            is_over = self._now - self._last_judged > 1000 * PATIENCE_S
+            if self._records[one.name].suspended_after is None and not is_over:
+                self._put(one, self._now + 1000 * AGAIN_S)
             return
         item = self._items[grant.facts.correlation]
         answer = one.answer(item, swapped=grant.swapped, progress=self.progress)
@@ -134,22 +136,16 @@ class Trial:
 
     def _hand_in(self, moment: Moment, grant: Grant, answer: Answer) -> None:
         one, record = moment.who, self._records[moment.who.name]
+        if record.suspended_after is not None:  # since they asked
+            return
         record.judgments += 1
         record.counted += record.kind == "honest" or one.is_bad(self.progress)
-        try:
-            self._campaign.judge(grant, answer.choice, self._now, shown_at=moment.asked_at, reason=answer.reason)
-        except ForbiddenError:  # suspended since they asked
-            record.judgments -= 1
-            return
+        self._campaign.judge(grant, answer.choice, self._now, shown_at=moment.asked_at, reason=answer.reason)
+        if self._campaign.judgments % LOOK_EVERY == 0:
+            self._campaign.look_at_crowd(self._now)
         rest = round(1000 * one.draw.expovariate(one.activity / BETWEEN_S))
         self._put(one, max(self._now, moment.asked_at + rest))
-        self._wake()
-
-    def _wake(self) -> None:
-        """A judgment may have made work for those who found none, and it may be time for those who come late."""
-        idle, self._idle = self._idle, []
-        for one in idle:
-            self._put(one, self._now)
+        self._last_judged = self._now
         if self._absent and self.progress >= self._plan.since:
             self._come(self._absent)
             self._absent = []
@@ -170,6 +166,10 @@ class Trial:
         match event:
             case TaskUpdate():
                 (self._done.discard if event.status == "open" else self._done.add)(event.task)
+            case Alert():
+                record = self._records[event.annotator]
+                if record.alarmed_after is None:
+                    record.alarmed_after = record.counted
             case Standing() if event.enforced and event.standing != "active":
                 record = self._records[event.annotator]
                 if record.weighted_after is None:
@@ -177,7 +177,7 @@ class Trial:
                 if event.standing == "suspended":
                     record.suspended_after = record.counted
 
-    def _result(self, end: int) -> Result:
+    def _result(self) -> Result:
         plan, closed = self._plan, self._campaign.closed()
         right = {pair: one.verdict == self._items[pair].truth for pair, one in closed.items()}
         believed = [(max(one.posterior), right[pair]) for pair, one in closed.items() if one.reached == "target"]
@@ -192,7 +192,7 @@ class Trial:
             undecided=1 - len(closed) / plan.pairs,
             calibration_error=calibration_error(believed) if believed else None,
             cost=judgments * plan.price + self._adjudicated * plan.adjudication_price,
-            hours=(end - BEGIN) / 3_600_000,
+            hours=(self._last_judged - BEGIN) / 3_600_000,
             records=tuple(self._records.values()),
         )
 

@@ -147,3 +147,21 @@ def test_the_same_calls_give_the_same_campaign() -> None:
         work(trial, {"ada": "a", "bo": "b", "cy": "a"})
         runs.append(heard)
     assert runs[0] == runs[1]
+
+
+def test_a_look_at_the_crowd_finds_who_copies_reasons_and_tells_it_once() -> None:
+    trial = InMemoryCampaign(campaign(rules=(Rule(overlap=4),), targets=Targets(posterior=0.999, overlap_cap=4)))
+    at = NOW
+    for n in range(40):
+        trial.add_pair(f"{n} eggs")
+    for name in ("ada", "bo", "copycat", "di") * 60:
+        at += MINUTE
+        if (grant := trial.next_task(name, at)) is not None:
+            pair = grant.facts.correlation
+            copied = f"the {pair} are counted twice in the second basket of {pair}"
+            trial.judge(grant, "a", at, reason=copied if name in ("bo", "copycat") else f"{name} likes {pair}")
+    told = trial.look_at_crowd(at)
+    assert {alert.annotator for alert in told if alert.hypothesis == "copying"} == {"bo", "copycat"}
+    assert trial.alerts[-len(told) :] == told
+    assert trial.look_at_crowd(at) == []
+    assert not trial.suspended()
