@@ -12,6 +12,7 @@ from rich.progress import track
 from services.aggregate.findings import Findings, find, run
 from services.aggregate.reading import Names, names_of, read_gold, read_judgments
 from services.aggregate.report import show, written
+from services.aggregate.slices import judged_of, prices_of, show_causes, show_comparison
 from streams.errors import InputError
 
 FORMATS = (".csv", ".jsonl")
@@ -25,6 +26,7 @@ def aggregate(
     *,
     names: Names | None = None,
     everyone: bool = False,
+    compare: str = "",
 ) -> Findings:
     """Reads, aggregates, writes to `out` (or standard output) and reports on `console`. Raises InputError."""
     if out is not None and out.suffix not in FORMATS:
@@ -41,6 +43,11 @@ def aggregate(
     else:
         typer.echo(text, nl=False)
     show(found, console, everyone)
+    if names.slices:
+        judged = judged_of(rows, names.slices)
+        show_causes(judged, console)
+        if compare:
+            show_comparison(judged, compare, console)
     return found
 
 
@@ -66,6 +73,12 @@ def aggregate_command(
     labels: Annotated[str, typer.Option(help="Your labels as a, b or tie: 0=a,1=b,2=tie.")] = "",
     columns: Annotated[str, typer.Option(help="Our columns by your names: annotator=rater,label=rating.")] = "",
     gold_label: Annotated[str, typer.Option(help="The label's column in the gold file.")] = "label",
+    slices: Annotated[
+        str, typer.Option(help="Further columns to look for causes of low agreement in: domain,locale,vendor.")
+    ] = "",
+    compare: Annotated[
+        str, typer.Option(help="Two of an annotators' column side by side, with prices: vendor:north=0.10,south=0.08.")
+    ] = "",
     everyone: Annotated[bool, typer.Option("--all", help="Show every annotator, not only the busiest.")] = False,
 ) -> None:
     """Consensus and agreement of your own judgments, from a file.
@@ -74,4 +87,7 @@ def aggregate_command(
     comments. Writes item, label, p_a, p_b, p_tie, n; the report goes to standard error. No service is needed.
     """
     console = Console(stderr=True)
-    aggregate(judgments, gold, out, console, names=names_of(labels, columns, gold_label), everyone=everyone)
+    if compare:
+        slices = ",".join(dict.fromkeys([*filter(None, slices.split(",")), prices_of(compare)[0]]))
+    names = names_of(labels, columns, gold_label, slices)
+    aggregate(judgments, gold, out, console, names=names, everyone=everyone, compare=compare)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -46,6 +46,7 @@ class Names:
     columns: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, Choice] = field(default_factory=dict)
     gold_label: str = "label"
+    slices: tuple[str, ...] = ()  # further columns, under the file's names
 
 
 def pairs_of(option: str, text: str) -> dict[str, str]:
@@ -59,7 +60,7 @@ def pairs_of(option: str, text: str) -> dict[str, str]:
     return pairs
 
 
-def names_of(labels: str, columns: str, gold_label: str) -> Names:
+def names_of(labels: str, columns: str, gold_label: str, slices: str = "") -> Names:
     """The options as names. Raises InputError."""
     choices, own = pairs_of("labels", labels), pairs_of("columns", columns)
     for choice in choices.values():
@@ -69,12 +70,17 @@ def names_of(labels: str, columns: str, gold_label: str) -> Names:
         if column not in COLUMNS:
             mend = f"write OURS=YOURS, ours being one of {', '.join(COLUMNS)}"
             raise InputError(f"--columns knows no {column!r}", field="columns", mend=mend)
-    return Names(columns=own, labels=cast("dict[str, Choice]", choices), gold_label=gold_label)
+    further = tuple(name.strip() for name in slices.split(",") if name.strip())
+    for name in further:
+        if name in COLUMNS or not name.isidentifier():
+            mend = "name columns of tags or vendors, of letters, digits and underscores"
+            raise InputError(f"--slices cannot take {name!r}", field="slices", mend=mend)
+    return Names(columns=own, labels=cast("dict[str, Choice]", choices), gold_label=gold_label, slices=further)
 
 
 def read_judgments(path: Path, names: Names) -> list[tuple[Labelled, Row]]:
     """The judgments in the file's order. Raises InputError, naming file, line, field and the mend."""
-    kind = renamed(Row, {name: names.columns.get(name, name) for name in COLUMNS})
+    kind = renamed(Row, {name: names.columns.get(name, name) for name in COLUMNS}, names.slices)
     found = [(labelled(path, line, row, names), row) for line, row in rows_of(path, kind)]
     if not found:
         raise InputError(f"{path} holds no judgment", mend="give one judgment a line: item, annotator, label")
@@ -95,9 +101,12 @@ def read_gold(path: Path, names: Names) -> dict[str, Choice]:
     return gold
 
 
-def renamed(kind: type[Any], columns: Mapping[str, str]) -> type[Any]:
-    """The struct with its fields under the file's names."""
-    fields = [(f.name, f.type) if f.required else (f.name, f.type, f.default) for f in msgspec.structs.fields(kind)]
+def renamed(kind: type[Any], columns: Mapping[str, str], further: Sequence[str] = ()) -> type[Any]:
+    """The struct with its fields under the file's names, and further columns that may be missing."""
+    fields: list[Any] = [
+        (f.name, f.type) if f.required else (f.name, f.type, f.default) for f in msgspec.structs.fields(kind)
+    ]
+    fields += [(name, str | int | float | None, None) for name in further]
     return msgspec.defstruct(kind.__name__, fields, rename=dict(columns), frozen=True)
 
 

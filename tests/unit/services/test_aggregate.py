@@ -202,3 +202,51 @@ def test_textual_entailment_by_a_crowd_with_spammers(tmp_path: Path) -> None:
     assert findings.score.accuracy >= accuracy(DawidSkene(n_iter=50).fit_predict(frame)) - 0.005
     assert findings.score.accuracy > accuracy(MajorityVote().fit_predict(frame)) + 0.02
     assert findings.score.calibration_error < 0.05
+
+
+def sliced(tmp_path: Path, *options: str) -> str:
+    """What the command reports of a file with a domain and a vendor; nobody agrees on law, south is careless."""
+    draw, rows = random.Random(5), []
+    for n in range(300):
+        truth, domain = draw.choice("ab"), "law" if n % 3 == 0 else "mail"
+        for who in draw.sample(range(10), 4):
+            right = 0.5 if domain == "law" else 0.95 if who < 5 else 0.75
+            label = truth if draw.random() < right else "ab".replace(truth, "")
+            vendor = "north" if who < 5 else "south"
+            rows.append({"item": f"i{n}", "annotator": f"w{who}", "label": label, "domain": domain, "vendor": vendor})
+    path = write(tmp_path / "sliced.csv", rows)
+    result = CliRunner().invoke(app, [str(path), "--out", str(tmp_path / "out.csv"), *options], env={"COLUMNS": "200"})
+    return result.stderr + (repr(result.exception) if result.exception else "")
+
+
+def test_slices_are_ranked_and_what_is_behind_them_named(tmp_path: Path) -> None:
+    lines = sliced(tmp_path, "--slices", "domain,vendor").splitlines()
+    (law,) = [line for line in lines if line.strip().startswith("domain = law")]
+    assert law.rstrip().endswith("the guideline")
+    (south,) = [line for line in lines if line.strip().startswith("vendor = south")]
+    assert "annotators" in south
+
+
+def test_two_vendors_are_compared_with_their_prices(tmp_path: Path) -> None:
+    report = sliced(tmp_path, "--compare", "vendor:north=0.1,south=0.1")
+    assert "right, of decisive judgments" in report
+    assert "costs" in report
+
+
+@pytest.mark.parametrize(
+    "compare", ["vendor", "vendor:north", "vendor:north=x,south=1", "vendor:north=1,west=1", ":a,b"]
+)
+def test_a_comparison_that_names_no_two_is_refused(tmp_path: Path, compare: str) -> None:
+    assert "InputError" in sliced(tmp_path, "--compare", compare)
+
+
+@pytest.mark.parametrize("slices", ["label", "no name"])
+def test_a_slice_must_be_a_further_column(tmp_path: Path, slices: str) -> None:
+    assert "InputError" in sliced(tmp_path, "--slices", slices)
+
+
+def test_a_column_that_belongs_to_neither_is_refused(tmp_path: Path) -> None:
+    rows = [{"item": f"i{n % 2}", "annotator": f"w{n % 3}", "label": "a", "mood": str(n)} for n in range(6)]
+    result = CliRunner().invoke(app, [str(write(tmp_path / "j.csv", rows)), "--slices", "mood"])
+    assert isinstance(result.exception, InputError)
+    assert "mood" in str(result.exception)
