@@ -96,6 +96,11 @@ class Folding:
         self._origins: dict[tuple[Partition, str], Place] = {}
         self._number = 1
 
+    @property
+    def number(self) -> int:
+        """Of the next fold."""
+        return self._number
+
     def reload(self) -> None:
         """Back to what is committed."""
         with outages(), self._database.connect() as sql:
@@ -109,9 +114,15 @@ class Folding:
         self._migrated = {(row.topic, row.partition): row.next_offset for row in rows if row.consumer == MIGRATED}
         self.places, self._origins = places, origins
 
-    def fold(self, messages: Sequence[Message], bury: Callable[[list[DeadLetter]], None]) -> Folded:
+    def fold(
+        self,
+        messages: Sequence[Message],
+        bury: Callable[[list[DeadLetter]], None],
+        tell: Callable[[Folded], None] = lambda _: None,
+    ) -> Folded:
         """Folds them all in one transaction. `bury` makes letters durable in the log before it is committed.
 
+        `tell` hears of it just before the commit: who is told in time is never behind SQL, whatever is killed when.
         Raises UnavailableError in an outage and StaleError where another process has folded: then nothing was.
         """
         folded = Folded(self._number)
@@ -123,6 +134,7 @@ class Folding:
             _save(sql, folded)
             if folded.letters:
                 bury(folded.letters)
+            tell(folded)
         self.places |= folded.places
         self._origins |= folded.origins
         self._number = folded.number

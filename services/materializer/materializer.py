@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from services.materializer.folding import Folding, Message
+from services.materializer.folding import Folded, Folding, Message
 from services.queue.port import AssignmentQueue
 from services.store.database import Advisory
 from streams.engines.kafka_connection import KafkaConnection
+from streams.engines.kafka_log import WRITTEN_WITHIN_S
 from streams.engines.kafka_topics import Layout
 from streams.engines.port import Log, Transaction
 from streams.errors import UnavailableError
@@ -28,8 +30,27 @@ LOCK = "materializer"
 _log = structlog.get_logger("materializer")
 
 
+class FedQueue(AssignmentQueue, Protocol):
+    """A queue that remembers how far it was told, outside of this process."""
+
+    def shut(self) -> None:
+        """Grants nothing more until it is filled again."""
+        ...
+
+    def note(self, number: int) -> None:
+        """All folds before that number were applied."""
+        ...
+
+    def told(self) -> int:
+        """The newest number noted; 0 where there is none."""
+        ...
+
+
 class Materializer:
-    """One active in a cluster: others wait for the lock. `restore` fills the queue from SQL."""
+    """One active in a cluster: others wait for the lock.
+
+    `restore` fills the queue from SQL; `is_new` says that there was no task yet, so that nothing can be under way.
+    """
 
     def __init__(
         self,
@@ -39,8 +60,10 @@ class Materializer:
         connection: KafkaConnection,
         layout: Layout,
         log: Log,
-        queue: AssignmentQueue,
+        queue: FedQueue,
         restore: Callable[[], None],
+        is_new: Callable[[], bool] = lambda: False,
+        written_within_s: float = WRITTEN_WITHIN_S,
     ) -> None:
         self._folding = folding
         self._lock = lock
@@ -49,7 +72,10 @@ class Materializer:
         self._log = log
         self._queue = queue
         self._restore = restore
+        self._is_new = is_new
+        self._written_within_s = written_within_s
         self._restored = False  # the queue holds what SQL holds
+        self._lost_at = 0.0  # when it was seen that it does not; 0 while it does
         self._target: dict[TopicPartition, int] = {}  # how far SQL must be before the queue is filled from it
         self._look_at = 0.0
         self._leaving = threading.Event()
@@ -90,7 +116,9 @@ class Materializer:
     def _follow(self) -> None:
         """Everything from what is committed on, until `stop` or an outage."""
         self._folding.reload()
-        self._restored, self._target, self._look_at = False, {}, 0.0  # what the queue was not told is not known
+        self._look_at = 0.0
+        self._forget_queue()
+        self._restored = self._is_told()
         self._connection.check()
         consumer = KafkaConsumer(
             **self._connection.kafka_python(),
@@ -132,12 +160,10 @@ class Materializer:
             self._look(consumer)
 
     def _fold(self, messages: Sequence[Message]) -> None:
-        folded = self._folding.fold(messages, self._bury)
+        folded = self._folding.fold(messages, self._bury, self._tell)
         self.counts["folded"] += len(folded.entries)
         self.counts["doubles"] += folded.doubles
         self.counts["dead_letters"] += len(folded.letters)
-        if self._restored:
-            self._tell(lambda: self._queue.apply(folded.records))
 
     def _look(self, consumer: KafkaConsumer) -> None:
         """Once in a while: how far is the end of the log, and does the queue know what SQL knows?"""
@@ -149,21 +175,54 @@ class Materializer:
         self.failure = ""
         if not (self._restored and self._queue.ready):
             self._restored = False
-            self._target = self._target or ends
-            if all(reached[place] >= end for place, end in self._target.items()):
-                self._tell(self._restore)
+            self._refill(ends, reached)
         self._look_at = time.monotonic() + (LOOK_S if self._restored else SOON_S)
 
-    def _tell(self, tell: Callable[[], None]) -> None:
-        """A queue that does not answer stops no view; it is filled again when it does."""
-        self._restored, self._target = False, {}
+    def _refill(self, ends: Mapping[TopicPartition, int], reached: Mapping[TopicPartition, int]) -> None:
+        """The queue from SQL, when SQL has all that was granted by the lost one.
+
+        First it is closed, then what was under way gets its time to reach the log, then SQL follows the log so far.
+        """
         try:
-            tell()
+            if not self._lost_at:
+                self._queue.shut()
+                self._lost_at = time.monotonic()
+            if time.monotonic() < self._lost_at + self._written_within_s and not self._is_new():
+                return
+            self._target = self._target or dict(ends)
+            if all(reached[place] >= end for place, end in self._target.items()):
+                self._restore()
+                self._queue.note(self._folding.number)
+                self._forget_queue()
+                self._restored = True
         except UnavailableError as error:
-            self.failure = str(error)
-            _log.warning("the queue does not answer", error=str(error))
-        else:
-            self._restored = True
+            self._missed(error)
+
+    def _tell(self, folded: Folded) -> None:
+        """A queue that does not answer stops no view; it is filled again when it does."""
+        if not self._restored:
+            return
+        try:
+            self._queue.apply(folded.records)
+            self._queue.note(folded.number)
+        except UnavailableError as error:
+            self._missed(error)
+
+    def _is_told(self) -> bool:
+        """Whether the queue, as another process left it, is not behind SQL."""
+        try:
+            return self._queue.ready and self._queue.told() >= self._folding.number
+        except UnavailableError:
+            return False
+
+    def _missed(self, error: UnavailableError) -> None:
+        self._restored = False
+        self._forget_queue()
+        self.failure = str(error)
+        _log.warning("the queue does not answer", error=str(error))
+
+    def _forget_queue(self) -> None:
+        self._lost_at, self._target = 0.0, {}
 
     def _bury(self, letters: list[DeadLetter]) -> None:
         def append(transaction: Transaction) -> None:

@@ -81,12 +81,13 @@ class Advisory:
         self._connection: Connection | None = None
 
     def acquire(self) -> bool:
-        """False while another process holds it."""
-        connection = self._database.connect()
+        """False while another process holds it. Raises UnavailableError."""
         query = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
-        if connection.execute(query, {"name": f"prefloop {self._name}"}).scalar():
-            self._connection = connection
-            return True
+        with outages():
+            connection = self._database.connect()
+            if connection.execute(query, {"name": f"prefloop {self._name}"}).scalar():
+                self._connection = connection
+                return True
         connection.close()
         return False
 
@@ -96,7 +97,9 @@ class Advisory:
             return False
         try:
             self._connection.exec_driver_sql("SELECT 1")
-        except DBAPIError:
+        except DBAPIError:  # used again, it would silently connect anew, without the lock
+            self._connection.close()
+            self._connection = None
             return False
         return True
 

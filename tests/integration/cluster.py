@@ -84,18 +84,22 @@ def coordinating(settings: Settings) -> Iterator[None]:
         active.stop()
 
 
-@contextmanager
-def working(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process."""
-    own = {
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The same settings for a process of its own."""
+    return {
         "PREFLOOP_KAFKA": settings.kafka,
         "PREFLOOP_KAFKA_PREFIX": settings.kafka_prefix,
         "PREFLOOP_KAFKA_PARTITIONS": str(settings.kafka_partitions),
         "PREFLOOP_DATABASE_URL": settings.database_url,
         "PREFLOOP_REDIS_URL": settings.redis_url,
-        "PREFLOOP_PORT": str(free_port()),
     }
-    with subprocess.Popen([sys.executable, "-m", "services.worker"], env={**os.environ, **own}) as worker:
+
+
+@contextmanager
+def working(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process."""
+    environment = {**os.environ, **environment_of(settings), "PREFLOOP_PORT": str(free_port())}
+    with subprocess.Popen([sys.executable, "-m", "services.worker"], env=environment) as worker:
         yield worker
         worker.kill()
 

@@ -19,6 +19,7 @@ from services.store.schema import rows_of_views
 from streams import events as e
 from streams.engines.port import Record
 from streams.errors import UnavailableError
+from tests.services.postgres import Postgres
 from tests.unit.services.store.test_projection import LIFE, folded, records
 
 
@@ -152,6 +153,21 @@ def test_an_advisory_lock_has_one_holder_until_it_dies(database: sqlalchemy.Engi
     assert not first.is_held()
     assert second.acquire()
     second.release()
+
+
+def test_a_lock_whose_server_was_restarted_is_lost_and_can_be_had_again(
+    postgres: Postgres, database: sqlalchemy.Engine
+) -> None:
+    lock = Advisory(database, "coordinator")
+    assert lock.acquire()
+    postgres.kill()
+    assert not lock.is_held()
+    with pytest.raises(UnavailableError):
+        lock.acquire()
+    postgres.start()
+    assert not lock.is_held(), "a new connection holds nothing"
+    assert lock.acquire()
+    lock.release()
 
 
 def test_migrations_of_two_processes_at_once_wait_for_each_other(database_url: str) -> None:
