@@ -74,6 +74,14 @@ class InMemoryCampaign:
         self.preferences: dict[str, Preference] = {}  # the newest, by task
         self.statuses: dict[str, TaskStatus] = {}  # of tasks that were ever more than open
         self._watch = CrowdWatch()
+        self._notes: dict[type[Event], Callable[[Any], None]] = {
+            Judgment: self._note_judgment,
+            Assessment: self._note_assessment,
+            Preference: self._note_preference,
+            TaskUpdate: self._note_task_update,
+            Alert: self.alerts.append,
+            Standing: self._note_standing,
+        }
         self._queue = MemoryQueue(_NoArchive())
         self._queue.restore(iter(()), [], {}, {}, {})
         self._topics = {t.event: t.name for t in TOPOLOGY.topics.values() if t.name in FOR_THE_QUEUE}
@@ -214,21 +222,27 @@ class InMemoryCampaign:
             offset = self._offsets[topic]
             self._offsets[topic] = offset + 1
             self._queue.apply((Record(topic=topic, partition=0, offset=offset, key="", event=event),))
-        match event:
-            case Judgment():
-                self.judgments += 1
-                self.judgments_on_gold += event.gold is not None
-                self._watch.hear(event)
-            case Assessment():
-                self.reliability[event.annotator] = event.reliability
-            case Preference():
-                self.preferences[event.task] = event
-            case TaskUpdate():
-                self.statuses[event.task] = event.status
-            case Alert():
-                self.alerts.append(event)
-            case Standing() if event.enforced:
-                self.standings[event.annotator] = event
+        note = self._notes.get(type(event))
+        if note is not None:
+            note(event)
+
+    def _note_judgment(self, event: Judgment) -> None:
+        self.judgments += 1
+        self.judgments_on_gold += event.gold is not None
+        self._watch.hear(event)
+
+    def _note_assessment(self, event: Assessment) -> None:
+        self.reliability[event.annotator] = event.reliability
+
+    def _note_preference(self, event: Preference) -> None:
+        self.preferences[event.task] = event
+
+    def _note_task_update(self, event: TaskUpdate) -> None:
+        self.statuses[event.task] = event.status
+
+    def _note_standing(self, event: Standing) -> None:
+        if event.enforced:
+            self.standings[event.annotator] = event
 
 
 class _NoArchive:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from random import Random
+from typing import NamedTuple
 
 from services.queue.port import Grant
 from services.simulation.annotators import Annotator, Answer, Archetype, Item, chance_right, judged, make_items
@@ -16,8 +17,8 @@ from streams.events import Alert, Event, Standing, TaskUpdate
 from streams.quality.calibration import calibration_error
 
 BEGIN = 1_790_000_000_000  # ms
-AGAIN_S = 30  # from a request that found nothing to the next one
-PATIENCE_S = 600  # without anybody's judgment, until nobody asks any more
+AGAIN_S = 120  # from a request that found nothing to the next one
+PATIENCE_S = 3_600  # without anybody's judgment, until nobody asks any more
 BETWEEN_S = 60.0  # from one task of an average person to their next, reading included
 ADJUDICATOR = "adjudicator"
 LOOK_EVERY = 200  # judgments, from one look at the whole crowd to the next
@@ -59,15 +60,14 @@ class Result:
         return (self.judgments + self.adjudicated) / self.pairs
 
 
-@dataclass(order=True)
-class Moment:
+class Moment(NamedTuple):
     """Somebody is due: to ask for a task, or to hand in the answer to the one they hold."""
 
     at: int  # ms
-    number: int
-    who: Annotator = field(compare=False)
-    held: tuple[Grant, Answer] | None = field(compare=False, default=None)
-    asked_at: int = field(compare=False, default=0)
+    number: int  # no two are alike, so moments are ordered by time and number alone
+    who: Annotator
+    held: tuple[Grant, Answer] | None
+    asked_at: int
 
 
 class Trial:

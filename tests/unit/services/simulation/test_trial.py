@@ -33,10 +33,10 @@ def test_the_same_seed_gives_the_same_result_and_another_one_does_not() -> None:
     assert Trial(small, 0.9, seed=3).run() != Trial(small, 0.9, seed=4).run()
 
 
-def test_who_picks_one_side_or_hurries_is_stopped_and_counted_from_their_first_judgment() -> None:
-    plan = Plan(pairs=400, annotators=10, crowd={"one_sided": 0.1, "fast": 0.1}, accuracy=0.9)
+def test_who_hurries_or_asks_a_model_is_stopped_and_counted_from_their_first_judgment() -> None:
+    plan = Plan(pairs=400, annotators=10, crowd={"language_model": 0.1, "fast": 0.1}, accuracy=0.9)
     records = {record.kind: record for record in Trial(plan, 0.9, seed=2).run().records}
-    for kind in ("one_sided", "fast"):
+    for kind in ("language_model", "fast"):
         stopped = records[kind].suspended_after
         assert stopped is not None
         assert stopped <= 40
