@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 USUAL, LOOKED = 0.78, 400  # accuracy of the innocent the thresholds are tuned on, and their judgments
 TUNED = 0.01  # share of them that may alarm
-WATCHED = 0.9  # of that share, what the watch may spend; the lifetime test has the rest
+WATCHED = 0.5  # of that share, what the watch may spend; the lifetime test has the rest
 NEVER = 10**9
 
 
@@ -100,8 +100,8 @@ def pair(dice: np.random.Generator, right: Bools, sure: float) -> tuple[Floats, 
 def delays(seed: int = 1, people: int = 4000) -> Table:
     """Judgments from the begin of the trouble to the alarm, where 1 % of the usual annotators alarm in 400."""
     table = Table(
-        "the others are right", "trouble", "told the truth", "ours", "ratio", "within 200",
-        title=f"Delay: {TUNED:.0%} of annotators at {USUAL} alarm in {LOOKED} judgments (told the truth: CUSUM)",
+        "the others are right", "trouble", "told the truth", "told all but it", "ours", "ratio", "within 200",
+        title=f"Delay: {TUNED:.0%} of annotators at {USUAL} alarm in {LOOKED} judgments (told: CUSUM)",
     )  # fmt: skip
     cases = (("guessing", 0.5, 0), ("guessing", 0.5, 100), ("reversed", 1 - USUAL, 0), ("reversed", 1 - USUAL, 100))
     for sure in (1.0, 0.97, 0.95, 0.9):
@@ -114,14 +114,25 @@ def delays(seed: int = 1, people: int = 4000) -> Table:
             bound = float(np.quantile(cusum(innocent, USUAL, turned).max(axis=1), 1 - TUNED))
             right = judged(dice, np.repeat([USUAL, turned], [begin, LOOKED]), people)
             told = np.median(first(cusum(right, USUAL, turned)[:, begin:] >= bound))
+            blind = blindfolded(dice, innocent, right, sure, turned, begin)
             lifetime, watch = pair(dice, right, sure)
             ours = first((lifetime[:, begin:] >= bounds[0]) | (watch[:, begin:] >= bounds[1]))
             when = f"after {begin}" if begin else "from the start"
             table.add_row(
-                f"{sure:.2f}", f"{name} {when}", f"{told:.0f}", f"{np.median(ours):.0f}",
+                f"{sure:.2f}", f"{name} {when}", f"{told:.0f}", f"{blind:.0f}", f"{np.median(ours):.0f}",
                 f"{np.median(ours) / told:.2f}", f"{np.mean(ours <= 200):.1%}",
             )  # fmt: skip
     return table
+
+
+def blindfolded(
+    dice: np.random.Generator, innocent: Bools, right: Bools, sure: float, turned: float, begin: int
+) -> float:
+    """The median delay of a CUSUM that is told both accuracies and how sure the others are, but sees only them."""
+    usual, bad = ((1 - sure) + accuracy * (2 * sure - 1) for accuracy in (USUAL, turned))
+    bound = np.quantile(cusum(observed(dice, innocent, sure), usual, bad).max(axis=1), 1 - TUNED)
+    reached = cusum(observed(dice, right, sure), usual, bad)[:, begin:] >= bound
+    return float(np.median(first(reached)))
 
 
 def honest(dice: np.random.Generator, people: int) -> Floats:

@@ -7,8 +7,11 @@ from typing import Any
 import streamlit as st
 
 from dashboard import charts, parts, session, wording
+from streams.quality.alarms import LEVELS
+from streams.quality.discovery import expected_share
 
 Json = dict[str, Any]
+SUSPENDING = LEVELS[-1].rate
 FLOOR = 0.01  # evidence below a hundredth is drawn there: the axis is for what speaks against somebody
 NAMES = {
     "accuracy": "accuracy below the floor, ever",
@@ -65,6 +68,19 @@ def meaning(test: Json, since: int) -> str:
     )
     begin = f" The dotted line is where the trouble seems to begin, {wording.clock(since, session.zone())}."
     return said + begin if since else said
+
+
+def innocent_share(alerts: list[Json], people: int) -> str:
+    """How many of those whose rate allowed a suspension may be innocent, in words; "" where nobody is."""
+    rates = {alert["annotator"]: alert["false_alarm_rate"] for alert in alerts if alert["enforced"]}
+    strict = [rate for rate in rates.values() if 0 < rate <= SUSPENDING]
+    if not strict:
+        return ""
+    share = expected_share(len(strict), people, SUSPENDING)
+    return (
+        f"Of {people} annotators {len(strict)} alarmed at a rate of {wording.percent(SUSPENDING, 1)}: "
+        f"at most {wording.percent(share)} of these are innocent, as far as can be expected."
+    )
 
 
 def against_chance(alert: Json) -> list[tuple[str, float]]:

@@ -27,7 +27,6 @@ MEANING = {
     "collusion": "makes the same mistakes as somebody else",
     "copying": "reasons in somebody else's words",
     "burst": "came with a burst of newcomers who judge alike",
-    "model": "disagrees with a confident reward model",
 }
 ORDERS = {
     "Least reliable": lambda row: (row["accuracy_high"] is None, row["accuracy_high"] or 0.0),
@@ -206,6 +205,8 @@ def alarms(names: dict[str, str]) -> None:
     parts.listing(
         [(f"{names.get(a['annotator'], a['annotator'])}: {MEANING[a['hypothesis']]}", told(a)) for a in found]
     )
+    if note := drawings.innocent_share(watched.value["alerts"], len(names)):
+        st.caption(note)
 
 
 def told(alert: Json) -> str:

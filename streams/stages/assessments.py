@@ -298,13 +298,13 @@ def sanction(state: State, cause: Judgment | Agreement, alert: Alert, reached_le
 
 
 REASONS: dict[Hypothesis, str] = {
-    "accuracy": "the others' consensus bears their judgments out too seldom",
-    "change": "the others' consensus bears their judgments out too seldom since some moment",
-    "speed": "they answer faster than the texts can be read",
-    "side": "they pick the same side whatever stands there",
-    "pattern": "their answers follow a fixed pattern",
-    "gold": "they miss tasks whose answer is known",
-    "reasons": "their reasons repeat each other or read like a language model's",
+    "accuracy": "the others' consensus bears the answers out too seldom",
+    "change": "since some moment the others' consensus bears the answers out too seldom",
+    "speed": "answers faster than the texts can be read",
+    "side": "the same side picked whatever stands there",
+    "pattern": "answers that follow a fixed pattern",
+    "gold": "tasks missed whose answer is known",
+    "reasons": "reasons that repeat each other or read like a language model's",
 }
 
 

@@ -188,7 +188,7 @@ def test_an_alert_for_change_states_its_run_length_and_the_moment() -> None:
     alert, *_ = only(Alert, run([*good, *turned])[1])
     assert (alert.hypothesis, alert.evidence["average_run_length"], alert.false_alarm_rate) == ("change", 1000, 0)
     standing = only(Standing, run([*good, *turned])[1])[0]
-    assert standing.reason.endswith("since some moment (one false alarm in 1,000 judgments or more)")
+    assert standing.reason.endswith("too seldom (one false alarm in 1,000 judgments or more)")
     assert abs(alert.since - 101) <= 3
     assert alert.judgment < "j125"
 
