@@ -37,28 +37,32 @@ class Running:
     check: Callable[[], None] = lambda: None  # raises where the service has ended
 
     def get(self, path: str, **query: str | int) -> Any:
-        """The JSON at the path; an outage of a few seconds is waited out."""
+        """The JSON at the path."""
+        return self._patiently(lambda: self.client.get(self.key, path, **query))
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """The service's answer to the body, which may be sent twice: outputs have ids, the rest does no harm."""
+        return self._patiently(lambda: self.client.post(self.key, path, body))
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """The service's answer to the body."""
+        return self._patiently(lambda: self.client.put(self.key, path, body))
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """Waits out an outage of a few seconds."""
         end = time.monotonic() + PATIENCE
         while True:
             try:
-                return self.client.get(self.key, path, **query)
+                return ask()
             except UnavailableError:
                 self.check()
                 if time.monotonic() > end:
                     raise
                 time.sleep(LOOK)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The service's answer to the body."""
-        return self.client.post(self.key, path, body)
-
-    def put(self, path: str, body: dict[str, Any]) -> Any:
-        """The service's answer to the body."""
-        return self.client.put(self.key, path, body)
-
     def lines(self, path: str) -> Iterator[str]:
-        """The NDJSON lines at the path."""
-        return self.client.lines(self.key, path)
+        """The NDJSON lines at the path, all of them read."""
+        return iter(self._patiently(lambda: list(self.client.lines(self.key, path))))
 
 
 @contextmanager

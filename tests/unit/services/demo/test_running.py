@@ -54,6 +54,11 @@ def test_a_moment_of_outage_is_waited_out() -> None:
     assert service.get("/v1/live") == {"queue": {}}
 
 
+def test_what_is_sent_is_sent_again_after_an_outage() -> None:
+    service = running_with([httpx.Response(503), httpx.Response(201, json={"accepted": 1})])
+    assert service.post("/v1/outputs", {"outputs": []}) == {"accepted": 1}
+
+
 def test_a_service_that_has_ended_is_told_at_once() -> None:
     with pytest.raises(UnavailableError, match="the service ended"):
         running_with([httpx.Response(503)], ended=True).get("/v1/live")
