@@ -78,11 +78,18 @@ def up(
 def rebuild(data: Data = None) -> None:
     """Drop all views and fold the log into them again; the result equals what was there.
 
-    For when a view is in doubt. Nothing in the log is changed and no stage is run again. The service must be stopped.
+    For when a view is in doubt. Nothing in the log is changed and no stage is run again. The service must be stopped;
+    of a cluster (PREFLOOP_KAFKA and the others are set, and no --data) only the materializer.
     """
+    settings = read_settings(data=data)
+    if settings.is_cluster and data is None:
+        from services.cluster.rebuild import rebuild_cluster
+
+        rebuild_cluster(settings, Console(stderr=True))
+        return
     from services.store.rebuild import rebuild_views
 
-    rebuild_views(read_settings(data=data), Console(stderr=True))
+    rebuild_views(settings, Console(stderr=True))
 
 
 def log_to_stderr(level: str) -> None:

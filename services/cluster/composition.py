@@ -40,6 +40,7 @@ class ClusterService(Service):
     connection: KafkaConnection
     layout: Layout
     kafka: KafkaLog
+    queue: RedisQueue
     closers: tuple[Callable[[], None], ...]
 
     def close(self) -> None:

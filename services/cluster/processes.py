@@ -81,6 +81,7 @@ def make_materializer(service: ClusterService) -> Materializer:
         log=service.kafka,
         queue=service.queue,
         restore=lambda: restore(service.queue, service.database),
+        is_new=lambda: not service.store.totals().get("tasks"),
     )
 
 
