@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import structlog
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # before the next one is started, doubling
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0  # before the next one is started, doubling
 GOOD_RUN_S = 60.0  # a worker that lived this long begins the pauses anew
 GRACE_S = 15.0  # between asking a worker to end and ending it
 RESTARTS = "PREFLOOP_WORKER_RESTARTS"  # told to the worker, for its metrics

@@ -30,7 +30,7 @@ from streams.engines.kafka_topics import MOST_MESSAGE_BYTES, Layout
 from streams.topology import Stage
 
 FAILED_EXIT = 70  # exit code: a failure that is no event's fault
-MOST_EVENTS = 500  # of a batch
+MOST_EVENTS = 1_000  # of a batch
 WITHIN_S = 0.010  # how long a batch waits for more
 LOOK_S = 2.0  # between two looks of the watchdog
 _log = structlog.get_logger("worker")
@@ -133,7 +133,7 @@ def _make_app(connection: KafkaConnection, layout: Layout, options: FaustOptions
         table_standby_replicas=0,
         stream_wait_empty=False,  # what is in hand when partitions move comes again, and is dropped as a double
         stream_recovery_delay=0.0,
-        broker_max_poll_records=1_000,
+        broker_max_poll_records=2_000,
         broker_commit_interval=options.commit_s,
         broker_session_timeout=options.session_s,
         broker_heartbeat_interval=options.heartbeat_s,
