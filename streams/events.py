@@ -22,7 +22,7 @@ Flag = Literal["both_bad", "unsure", "broken", "critical"]
 StandingName = Literal["active", "weighted", "suspended"]
 TaskStatus = Literal["open", "escalated", "closed"]
 Hypothesis = Literal[
-    "accuracy", "change", "speed", "side", "pattern", "gold", "reasons", "collusion", "copying", "burst"
+    "accuracy", "change", "speed", "side", "pattern", "gold", "reasons", "collusion", "copying", "burst", "model"
 ]
 SignalKind = Literal["thumbs_up", "thumbs_down", "edit", "retry", "conversion", "other"]
 
@@ -147,6 +147,7 @@ class GoldPolicy(Struct, frozen=True, kw_only=True):
     exposure_cap: int | None = None  # annotators an item is given to, at most (a second's worth more); then it retires
     in_use: int | None = None  # items offered at a time; the others rest, and take turns
     leak_rate: float | None = None  # false-alarm rate, an item, of the test that it got around; then it retires
+    grow: bool = False  # what an adjudicator decided for one side becomes gold, and is not trained on
 
 
 class Qualification(Struct, frozen=True, kw_only=True):

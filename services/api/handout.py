@@ -31,7 +31,7 @@ def choosy(campaigns: Sequence[Campaign], wanted: str | None = None) -> list[Cam
         for campaign in campaigns
         if campaign.mode == "live"
         and wanted in (None, campaign.name)
-        and (campaign.gold.adaptive or campaign.qualification.tasks)
+        and (campaign.gold.adaptive or campaign.gold.grow or campaign.qualification.tasks)
     ]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from services.bootstrap import Service
 from services.coordinator.gather import caught_up, newest_campaign, newest_campaigns, places, snapshot
+from services.coordinator.growth import adjudicated, gold_id
 from services.coordinator.registry import champion_of, promotions_of
 from services.store import models as m
 from streams.engines.port import Transaction
@@ -102,9 +103,13 @@ def requested_run(batch: Batch, campaign: Campaign, champion: str) -> RunUpdate 
 # ---------------------------------------------------------------- gather
 
 
-def ready_of(sql: Connection, campaign: str) -> list[Ready]:
-    """What the next batch of that campaign could hold, in the log's order."""
-    fresh = _decided(sql, campaign, ~m.preferences.c.holdout & ~_in_a_batch(), limit=MOST_MEMBERS)
+def ready_of(sql: Connection, campaign: str, *, keeps_gold: bool = False) -> list[Ready]:
+    """What the next batch of that campaign could hold, in the log's order; nothing that became gold, or will."""
+    which = ~m.preferences.c.holdout & ~_in_a_batch()
+    fresh = _decided(sql, campaign, which & ~adjudicated() if keeps_gold else which, limit=MOST_MEMBERS)
+    tasks = m.tasks.c
+    gold = set(sql.execute(select(tasks.task).where(tasks.campaign == campaign, tasks.gold.is_not(None))).scalars())
+    fresh = [one for one in fresh if gold_id(one.task) not in gold] if gold else fresh
     held_out = _decided(sql, campaign, m.preferences.c.holdout, limit=MOST_HOLDOUT, newest_first=True)
     return [*fresh, *held_out]
 
@@ -183,7 +188,7 @@ def _cut_alone(service: Service, campaign: Campaign, *, by_hand: bool) -> Batch 
     with snapshot(service.database) as sql:
         if not caught_up(sql, service.store, "batches"):
             return None  # what the last batch holds is not yet seen: the next tick will see it
-        offsets, ready = places(sql), ready_of(sql, campaign.name)
+        offsets, ready = places(sql), ready_of(sql, campaign.name, keeps_gold=campaign.gold.grow)
     plan = plan_batch(ready, campaign.training, service.clock(), campaign=campaign.name, by_hand=by_hand)
     if plan is None:
         return None

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from services.bootstrap import Service
 from services.coordinator.gather import caught_up, newest_campaigns, places, snapshot
+from services.coordinator.growth import grow
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.events import Campaign, TaskUpdate, digest
@@ -120,10 +121,12 @@ class GoldKeeper:
     _looked: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def tick(self) -> int:
-        """How many items were retired, rested or brought back."""
+        """How many items grew, were retired, rested or brought back."""
         with snapshot(self.service.database) as sql:
-            campaigns = [one for one in newest_campaigns(sql) if one.mode == "live" and is_kept(sql, one)]
-        return sum(self._keep(campaign) for campaign in campaigns)
+            live = [one for one in newest_campaigns(sql) if one.mode == "live"]
+            kept = [one for one in live if is_kept(sql, one)]
+        grew = sum(grow(self.service, campaign) for campaign in live if campaign.gold.grow)
+        return grew + sum(self._keep(campaign) for campaign in kept)
 
     def _keep(self, campaign: Campaign) -> int:
         with snapshot(self.service.database) as sql:

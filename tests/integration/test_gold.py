@@ -6,6 +6,7 @@ from typing import Any
 
 from services.api.handout import gold_answers
 from services.coordinator.gold import GoldKeeper
+from services.coordinator.growth import gold_id
 from services.queue.entries import sides_swapped
 from streams import events as e
 from tests.integration.world import World, error_of
@@ -114,6 +115,65 @@ def test_gold_is_never_trained_on(world: World) -> None:
     assert len(gold) == 3
     assert members
     assert not gold & {task for task, _ in members}
+
+
+def decided(name: str, **changes: Any) -> list[e.Event]:
+    """A closed task with the preference that an adjudicator reached."""
+    a, b = (e.Candidate(output="t0", position=i, response=e.Response(digest=f"{i}", length=5)) for i in (0, 1))
+    preference: dict[str, Any] = {"verdict": "b", "reached": "adjudicated", **changes}
+    return [
+        e.Task(id=name, task=name, a=a, b=b, prompt_digest=name, prompt_length=3),
+        e.Preference(
+            id=f"p-{name}",
+            task=name,
+            revision=1,
+            p_a=0.1,
+            p_b=0.9,
+            p_tie=0.0,
+            a=a,
+            b=b,
+            prompt_digest=name,
+            **preference,
+        ),
+        e.TaskUpdate(id=f"u-{name}", task=name, status="closed", slots_wanted=1, judgments=1),
+    ]
+
+
+def append(world: World, *events: e.Event) -> None:
+    world.service.log.submit(lambda tx: [tx.append(event) for event in events]).result()
+    world.service.engine.drain()
+
+
+def test_what_an_adjudicator_decided_becomes_gold_once_and_is_not_trained_on(world: World) -> None:
+    campaign(world, gold_rate=1.0, gold={"grow": True})
+    tasks(world, 1, gold=False)
+    append(world, *decided("x"), *decided("tied", verdict="tie"), *decided("voted", reached="target"))
+    who, key = person(world, "ada")
+    judged = e.Judgment(id="j", judgment="j", task="x", annotator=who, choice="a", answered_at=5)
+    append(world, judged)
+    keeper = GoldKeeper(service=world.service)
+    assert (keep(world, keeper), keep(world, keeper)) == (1, 0)
+    (item,) = health(world)["items"]
+    assert (item["task"], item["answer"]) == (gold_id("x"), "b")
+    batch = world("engineer", "POST", "/v1/batches", {"campaign": "default"}).json()
+    members = world("engineer", "GET", f"/v1/batches/{batch['batch']}").json()["definition"]["members"]
+    assert [task for task, _ in members] == ["tied", "voted"]
+    assert judge(world, who, key) is False  # they judged the task that it grew from
+    assert judge(world, *person(world, "bob"), right=False) is True
+
+
+def test_a_lead_makes_gold_of_a_decided_task(world: World) -> None:
+    append(world, *decided("x", reached="target"), *decided("tied", verdict="tie"))
+    answer = world("lead", "POST", "/v1/campaigns/default/gold", {"task": "x"})
+    assert answer.status_code == 201, answer.text
+    assert answer.json() == {"task": gold_id("x"), "answer": "b", "grown_from": "x"}
+    world.service.engine.drain()
+    for name in ("x", "tied", "nothing"):
+        error_of(world("lead", "POST", "/v1/campaigns/default/gold", {"task": name}), 409)
+    batch = world("engineer", "POST", "/v1/batches", {"campaign": "default"}).json()
+    assert batch["size"] == 1
+    (made,) = [r.event for r in world.service.store.read("tasks") if r.event.id == gold_id("x")]
+    assert made.actor.startswith("key:")
 
 
 # ---------------------------------------------------------------- how much of it

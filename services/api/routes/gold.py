@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import anyio.to_thread
+import msgspec
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from services.api.context import Call, json_answer
 from services.api.routing import Endpoint
 from services.coordinator.gold import GoldTask, gold_of
+from services.coordinator.growth import accept
 from streams.events import Campaign
 from streams.quality.hygiene import unfit
 from streams.quality.intervals import wilson
@@ -17,10 +20,27 @@ from streams.quality.intervals import wilson
 MOST_ITEMS = 1_000
 
 
+class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which decided task becomes gold, with its verdict as the known answer."""
+
+    task: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+_acceptance = msgspec.json.Decoder(Acceptance)
+
+
 async def get_gold(call: Call) -> Response:
     """Every gold task of the campaign, those in use first, then the most seen."""
     campaign = call.context.campaigns.get(call.path("name"))
     return json_answer(await call.context.query(lambda sql: health(sql, campaign)))
+
+
+async def post_gold(call: Call) -> Response:
+    """A lead makes gold of a decided task."""
+    campaign, asked = call.context.campaigns.get(call.path("name")), await call.read(_acceptance)
+    service, by = call.context.service, call.caller.actor
+    made = await anyio.to_thread.run_sync(lambda: accept(service, campaign.name, asked.task, by=by))
+    return json_answer({"task": made.task, "answer": made.gold, "grown_from": asked.task}, 201)
 
 
 def health(sql: Connection, campaign: Campaign) -> dict[str, Any]:
@@ -79,5 +99,15 @@ ENDPOINTS = (
         summary="The health of a campaign's gold",
         tag="quality",
         answers={200: {"campaign": "default", "gold_rate": 0.1, "in_use": 1, "items": [ITEM]}},
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/campaigns/{name}/gold",
+        answer=post_gold,
+        summary="Make gold of a decided task",
+        tag="quality",
+        body=Acceptance,
+        example={"task": "5f0c"},
+        answers={201: {"task": "9b1e", "answer": "a", "grown_from": "5f0c"}},
     ),
 )

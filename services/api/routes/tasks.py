@@ -16,6 +16,7 @@ from services.api.context import Call, Context, json_answer
 from services.api.handout import choosy, informed, qualified
 from services.api.render import render_markdown
 from services.api.routing import Endpoint
+from services.coordinator.growth import answers_known
 from services.queue.decisions import assignment_of
 from services.queue.port import Grant, Worker
 from services.store import models as m
@@ -83,6 +84,9 @@ async def next_task(call: Call) -> Response:
         call.context.campaigns.get(wanted.campaign)
     if campaigns := choosy(call.context.campaigns.all(), wanted.campaign):
         worker = await call.context.query(lambda sql: informed(sql, worker_of(call.caller), campaigns))
+        growing = [campaign.name for campaign in campaigns if campaign.gold.grow]
+        known = await call.context.query(lambda sql: answers_known(sql, worker.annotator, growing)) if growing else []
+        wanted = NextTask(campaign=wanted.campaign, exclude=[*wanted.exclude, *known])
     if call.caller.role == "model":
         worker = await _within_share(call.context, worker)
     for _ in range(MOST_ERASED):
