@@ -22,7 +22,7 @@ Flag = Literal["both_bad", "unsure", "broken", "critical"]
 StandingName = Literal["active", "weighted", "suspended"]
 TaskStatus = Literal["open", "escalated", "closed"]
 Hypothesis = Literal[
-    "accuracy", "change", "speed", "side", "pattern", "gold", "reasons", "collusion", "copying", "burst", "model"
+    "accuracy", "change", "speed", "side", "pattern", "gold", "reasons", "collusion", "copying", "burst"
 ]
 SignalKind = Literal["thumbs_up", "thumbs_down", "edit", "retry", "conversion", "other"]
 
