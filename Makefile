@@ -59,6 +59,12 @@ demo: $(VENV)/smollm2 ## Run the whole loop with a real small model; ARGS="--rou
 bench: setup ## Measure speed and memory beside the machine's own limits
 	$(BIN)/python -m benchmarks $(ARGS)
 
+env: ## Write .env for docker compose, with secrets of your own
+	@deploy/make-env
+
+compose-test: setup ## Bring the docker compose stack up, drive the loop, kill parts of it, take it down; ARGS="--no-build"
+	$(BIN)/python -m tests.compose.drive $(ARGS)
+
 lock: $(UV) ## Resolve requirements.lock anew from pyproject.toml
 	$(UV) pip compile pyproject.toml --all-extras --python-version 3.11 --no-header --no-annotate --quiet --output-file requirements.lock
 
