@@ -97,7 +97,7 @@ async def measure(address: str, process: psutil.Process, viewers: int, seconds: 
     spent, began = cpu(process), time.perf_counter()
     beats.set()
     done = await asyncio.gather(*watching)
-    share = (cpu(process) - spent) / (time.perf_counter() - began)
+    spent, passed = cpu(process) - spent, time.perf_counter() - began
     took = sorted(second for viewer in done for second in viewer.took)
     assert took, "no refresh was answered: does the page still have a fragment that runs by itself?"
     kilobytes = sum(viewer.received for viewer in done) / len(took) / 1024
@@ -106,7 +106,7 @@ async def measure(address: str, process: psutil.Process, viewers: int, seconds: 
     wanted = viewers * int(seconds / EVERY_S)
     return (
         f"| {viewers} | {1000 * median(took):.0f} ms | {1000 * worst:.0f} ms | {len(took)} of {wanted} "
-        f"| {share:.0%} | {kilobytes:.1f} kB | {memory:.0f} MB |"
+        f"| {1000 * spent / len(took):.0f} ms | {spent / passed:.0%} | {kilobytes:.1f} kB | {memory:.0f} MB |"
     )
 
 
@@ -154,8 +154,8 @@ def main() -> None:
         for number in range(200):
             body = {"id": f"o-{number}", "prompt": f"What is {number}?", "responses": ["A number.", f"It is {number}."]}
             server.http.post("/v1/outputs", json=body).raise_for_status()
-        print("| viewers | refresh, median | 95 of 100 | refreshes | of one core | a refresh | memory |")
-        print("|---|---|---|---|---|---|---|")
+        print("| viewers | refresh, median | 95 of 100 | refreshes | CPU each | of one core | bytes each | memory |")
+        print("|---|---|---|---|---|---|---|---|")
         for viewers in options.viewers:
             with dashboard(server.url) as (address, process):
                 print(asyncio.run(measure(address, process, viewers, options.seconds)), flush=True)

@@ -198,7 +198,7 @@ def ranking(colours: Palette, rows: int) -> Spec:
     by = {"field": "looks", "type": "nominal", "legend": {"title": None}}
     colour = {**by, "scale": {"domain": LOOKS, "range": range_}}
     shape = {**by, "scale": {"domain": LOOKS, "range": ["circle", "cross", "diamond", "triangle-up", "square"]}}
-    name = {"field": "slice", "type": "nominal", "sort": None, "axis": _axis(grid=False, labelLimit=230)}
+    name = {"field": "slice", "type": "nominal", "sort": None, "axis": _axis(grid=False, labelLimit=190)}
     x = {
         "type": "quantitative",
         "axis": _axis("agreement against the rest, shrunken, with its 95% interval", format="+.0%", tickCount=9),

@@ -12,7 +12,7 @@ from dashboard.parts import Tile
 
 Json = dict[str, Any]
 EVERY_CAMPAIGN = "all campaigns"
-CHARTED = 18  # slices that a chart holds and stays readable
+CHARTED = 12  # slices that a chart holds and stays readable
 LOOKS = {
     "guideline": ("looks like the guideline", ""),
     "annotators": ("looks like the annotators", "warn"),
@@ -120,7 +120,7 @@ def table(causes: list[Json]) -> Json:
 
 def detail(cause: Json) -> None:
     """One slice: what its effect is made of, and what to do."""
-    parts.title(name_of(cause), "what the difference is made of")
+    parts.title(name_of(cause, 40), "opened")
     rows = [
         {"name": name, **cause[part]}
         for name, part in (
@@ -213,16 +213,16 @@ def page() -> None:
             '-d \'{"attributes": {"vendor": "north", "cohort": "2026-11"}}\'',
         )
         return
-    ranking(found["causes"])
-    left, right = st.columns([1.25, 1], gap="large")
+    left, right = st.columns([1.35, 1], gap="large")
     with left:
-        parts.title("Slices", "a row opens the slice")
-        chosen = table(found["causes"])
-        groups = session.watch("/v1/quality/populations", **wanted)
-        if groups.value is not None:
-            populations(groups.value)
+        ranking(found["causes"])
+    parts.title("Slices", "a row opens the slice above")
+    chosen = table(found["causes"])
     with right:
         detail(chosen)
+    groups = session.watch("/v1/quality/populations", **wanted)
+    if groups.value is not None:
+        populations(groups.value)
 
 
 page()
