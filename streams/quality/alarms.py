@@ -71,7 +71,10 @@ def threshold(name: str, level: Level) -> float:
     return level.run_length if kind.watch else 1.0 / (level.rate * kind.share)
 
 
+_bounds = {name: [threshold(name, level) for level in LEVELS] for name in TESTS}
+
+
 def reached(name: str, test: sequential.Test) -> int:
     """How many levels the test's evidence reaches now."""
     found = evidence(name, test)
-    return sum(found >= threshold(name, level) for level in LEVELS)
+    return sum([found >= bound for bound in _bounds[name]])

@@ -29,8 +29,8 @@ PATIENCE = 20.0  # half of the other share is in play after this many observatio
 CEILING = 1e9  # capital above this says nothing more; cutting it keeps the inequality
 
 
-class Bet(Struct, frozen=True, kw_only=True, array_like=True):
-    """One alternative's bet."""
+class Bet(Struct, frozen=True, kw_only=False, array_like=True):
+    """One alternative's bet. Positional, since every judgment makes a dozen."""
 
     capital: float
     run: float = 1.0  # likelihood ratio since the best begin of the trouble (cumulative-sum statistic)
@@ -81,12 +81,10 @@ def observe(test: Test, factors: Sequence[float], at: int, watch: bool = False) 
 
 
 def _moved(bet: Bet, fresh: float, factor: float, at: int) -> Bet:
-    begins = bet.run <= 1.0
-    return Bet(
-        capital=min((bet.capital + fresh) * factor, CEILING),
-        run=min(factor if begins else bet.run * factor, CEILING),
-        since=at if begins else bet.since,
-    )
+    capital = min((bet.capital + fresh) * factor, CEILING)
+    if bet.run <= 1.0:
+        return Bet(capital, factor, at)
+    return Bet(capital, min(bet.run * factor, CEILING), bet.since)
 
 
 def correct(test: Test, factors: Sequence[float]) -> Test:
