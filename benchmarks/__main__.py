@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from benchmarks import injected, one_machine, quality
+from benchmarks import crowds, injected, one_machine, quality
 
 
 def main() -> None:
-    """Speed of the one-machine service, the statistics, then bad annotators among real ones."""
+    """Speed of one machine, the statistics on real judgments, what a crowd costs, bad annotators among real ones."""
     one_machine.main()
     quality.main()
+    crowds.main([])
     injected.main()
 
 

@@ -1,4 +1,4 @@
-"""The statistics: what they cost a judgment, how right they are, and what they save. Prints tables, asserts nothing.
+"""The statistics on real judgments: what they cost, how right they are, what they foretell. Prints tables.
 
     python benchmarks/quality.py [--data FOLDER]
 
@@ -12,27 +12,30 @@ import csv
 import gzip
 import json
 import os
-import random
 import time
+import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import log
 from pathlib import Path
+from statistics import mean
+from typing import cast
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from streams.events import Alert, Candidate, Choice, Event, Judgment, Preference, Response, Task, TaskUpdate, digest
-from streams.quality import reliability
 from streams.quality.calibration import calibration_error
-from streams.quality.consensus import verdict
-from streams.quality.refinement import Labelled, refine
+from streams.quality.consensus import CHOICES, Posterior, verdict
+from streams.quality.refinement import Labelled, foretell, refine
 from streams.topology import TOPOLOGY
 
 ROOT = Path(__file__).parents[1]
 Labels = list[tuple[str, str, Choice]]  # item, annotator, label, in arrival order
 FED = ("judgments", "agreements", "standings", "tasks", "assessments", "retractions")
+CROWD_KIT = ("MajorityVote", "DawidSkene", "OneCoinDawidSkene", "MACE")  # GLAD takes minutes
 STAGES = {topic: stage for stage in TOPOLOGY.stages.values() for topic in stage.inputs if topic in FED}
 
 
@@ -166,13 +169,8 @@ def share(found: Mapping[str, Choice], answers: Mapping[str, Choice]) -> str:
 def real_row(name: str, labels: Labels, answers: Mapping[str, Choice], kind: str) -> list[str]:
     """One line of the table of real judgments."""
     run = replayed(labels)
-    known = {
-        key: reliability.summary(state.grades, state.judgments)  # type: ignore[attr-defined]
-        for (stage, key), state in run.states.items()
-        if stage == "assessments"
-    }
     told = [Labelled(item=item, annotator=who, choice=label) for item, who, label in labels]
-    refined = refine(told, known).posteriors
+    refined = refine(told).posteriors
     online = {task: (p.p_a, p.p_b, p.p_tie) for task, p in run.preferences.items()}
     errors = [
         calibration_error(
@@ -209,54 +207,63 @@ def real(folder: Path, console: Console) -> None:
     )
 
 
-# ---------------------------------------------------------------- a simulated crowd
+# ---------------------------------------------------------------- judgments held out
 
 
-def crowd(draw: random.Random, size: int = 24) -> dict[str, float]:
-    """Accuracies: most good, some weak, one in eight guessing."""
-    return {f"w{n}": 0.5 if n % 8 == 0 else draw.choice((0.7, 0.8, 0.9, 0.95)) for n in range(size)}
-
-
-def live(target: float, tasks: int = 1500, seed: int = 0) -> list[str]:
-    """Adaptive overlap at that target: labels bought a pair, accuracy, escalated, and who was alarmed."""
-    draw = random.Random(seed)
-    run, people, truth = Run(), crowd(draw), {}
-    bought = 0
-    for n in range(tasks):
-        item = f"t{n}"
-        truth[item] = draw.choice(("a", "b"))
-        hard = draw.random() < 0.2
-        run.push(task_of(item, target_posterior=target, overlap=2, overlap_cap=9))
-        for who in draw.sample(sorted(people), 9):
-            if item in run.updates and run.updates[item].status != "open":
-                break
-            bought += 1
-            accuracy = 0.5 + (people[who] - 0.5) * (0.3 if hard else 1.1)
-            right = draw.random() < accuracy
-            label: Choice = truth[item] if right else ("b" if truth[item] == "a" else "a")  # type: ignore[assignment]
-            run.push(judgment_of(item, who, label, swapped=draw.random() < 0.5))
-    decided = {item: p.verdict for item, p in run.preferences.items() if p.verdict}
-    hits = sum(decided[item] == truth[item] for item in decided)
-    flagged = {alert.annotator for alert in run.alerts}
-    guessers = {who for who, accuracy in people.items() if accuracy == 0.5}
-    return [
-        f"{target:.2f}",
-        f"{bought / tasks:.2f}",
-        f"{hits / len(decided):.4f}",
-        f"{1 - len(decided) / tasks:.1%}",
-        f"{len(flagged & guessers)}/{len(guessers)}",
-        f"{len(flagged - guessers)}/{len(people) - len(guessers)}",
-    ]
-
-
-def simulated(targets: Iterable[float], console: Console) -> None:
-    """What adaptive overlap buys."""
-    table = Table("target", "labels a pair", "right where decided", "escalated", "guessers alarmed", "others alarmed")
-    for target in targets:
-        table.add_row(*live(target))
+def foretold(folder: Path, console: Console) -> None:
+    """How well what somebody says on an item is foretold: log-loss of the last judgment of each item, in nats."""
+    table = Table("set", "held out", "votes, smoothed", *CROWD_KIT, "refined")
+    for name in ("ukp_dev", "llmfao"):
+        path = folder / f"{name}_judgments.jsonl.gz"
+        if path.exists():
+            labels = jsonl(path)
+            kept, answers = held_out(labels)
+            who = {item: annotator for item, annotator, _ in labels if item in answers}  # the last one of each
+            losses = [log_loss(each, answers) for each in (smoothed(kept), *crowd_kit(kept))]
+            refined = refine([Labelled(item=item, annotator=one, choice=choice) for item, one, choice in kept])
+            losses.append(log_loss({item: foretell(refined, item, who[item]) for item in answers}, answers))
+            table.add_row(name, f"{len(answers):,}", *[f"{loss:.4f}" for loss in losses])
     console.print(table)
-    console.print(
-        "1,500 pairs, 24 annotators, three of them guessing; one pair in five is hard. First overlap 2, cap 9."
+    console.print("Each column is mixed with 0.01 to 50 % of even odds, the share that is best for it.\n")
+
+
+def shares(labels: Labels) -> Posterior:
+    """Of a, b and tie in the set."""
+    count = Counter(label for _, _, label in labels)
+    return count["a"] / len(labels), count["b"] / len(labels), count["tie"] / len(labels)
+
+
+def smoothed(labels: Labels, worth: float = 3.0) -> dict[str, Posterior]:
+    """Each item's votes, with the set's shares as three more."""
+    votes: dict[str, Counter[Choice]] = defaultdict(Counter)
+    for item, _, label in labels:
+        votes[item][label] += 1
+    prior = dict(zip(CHOICES, shares(labels), strict=True))
+    return {
+        item: cast(Posterior, tuple((count[c] + worth * prior[c]) / (count.total() + worth) for c in CHOICES))
+        for item, count in votes.items()
+    }
+
+
+def crowd_kit(labels: Labels) -> Iterator[dict[str, Posterior]]:
+    """The posteriors of crowd-kit's methods."""
+    import pandas as pd
+    from crowdkit import aggregation
+
+    frame = pd.DataFrame(labels, columns=["task", "worker", "label"])
+    for name in CROWD_KIT:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = getattr(aggregation, name)().fit_predict_proba(frame).reindex(columns=list(CHOICES), fill_value=0)
+        yield {str(item): (float(a), float(b), float(tie)) for item, a, b, tie in found.itertuples()}
+
+
+def log_loss(foretold: Mapping[str, Posterior], answers: Mapping[str, Choice]) -> float:
+    """Mean -log P(answer), in nats, with the share of even odds in it that is best for the method."""
+    at = {choice: number for number, choice in enumerate(CHOICES)}
+    given = [foretold[item][at[answer]] for item, answer in answers.items()]
+    return min(
+        mean(-log((1 - mix) * each + mix / 3) for each in given) for mix in (1e-4, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
     )
 
 
@@ -266,8 +273,9 @@ def main() -> None:
     default = os.environ.get("PREFLOOP_SHARED_DATA", str(ROOT.parent / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=Path(default), help="folder that holds judgments/")
     console = Console(width=130)
-    real(parser.parse_args().data / "judgments", console)
-    simulated((0.8, 0.9, 0.95), console)
+    folder = parser.parse_args().data / "judgments"
+    real(folder, console)
+    foretold(folder, console)
 
 
 if __name__ == "__main__":

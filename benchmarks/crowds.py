@@ -1,0 +1,238 @@
+"""What quality costs: judgments a pair that a campaign buys from a crowd of which nothing is known. Prints tables.
+
+    python -m benchmarks.crowds [--seeds 3] [--pairs 5000]
+
+The crowd: 60 annotators; of the honest, accuracies are Beta with mean 0.78 and concentration 12; 10 % answer at random,
+5 % always take the left one, 5 % turn against the truth after 40 % of the judgments; how much each works is lognormal.
+No gold. The campaigns run in memory, on the service's own queue and steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import mean
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.quality import Run, judgment_of, task_of
+from services.simulation.campaign import InMemoryCampaign
+from streams.events import Campaign, Choice, Rule, Targets
+from streams.quality.calibration import calibration_error
+from streams.quality.consensus import verdict
+from streams.quality.refinement import Labelled, refine
+
+PEOPLE = 60
+BEGIN = 1_790_000_000_000  # ms
+BETWEEN_MS = 4_000  # from one request to the next
+GIVEN_UP = 3_000  # requests in a row without a task: the campaign is done
+HONEST_ENOUGH = 0.65
+TURNED = 0.4  # of the judgments, before the adversaries turn
+
+
+class Crowd:
+    """People and the truth of the pairs. `sd` is the spread of the pairs' difficulty on the log-odds."""
+
+    def __init__(self, seed: int, pairs: int, sd: float, judgments: float) -> None:
+        draw = self.draw = random.Random(seed)
+        bad = ["random"] * (PEOPLE // 10) + ["left"] * (PEOPLE // 20) + ["adversary"] * (PEOPLE // 20)
+        self.kind = [*bad, *["honest"] * (PEOPLE - len(bad))]
+        draw.shuffle(self.kind)
+        self.accuracy = [draw.betavariate(0.78 * 12, 0.22 * 12) for _ in self.kind]
+        self.activity = [draw.lognormvariate(0.0, 1.0) for _ in self.kind]
+        self.truth: list[Choice] = [draw.choice(("a", "b")) for _ in range(pairs)]
+        self.ease = [draw.gauss(0.0, sd) for _ in range(pairs)]
+        self.judgments_expected, self.given = judgments * pairs, 0
+
+    def somebody(self) -> int:
+        """Who asks next."""
+        return self.draw.choices(range(PEOPLE), self.activity)[0]
+
+    def answer(self, who: int, pair: int, swapped: bool) -> Choice:
+        """What they say; `swapped`: b stands on the left."""
+        self.given += 1
+        kind, truth = self.kind[who], self.truth[pair]
+        if kind == "random":
+            return self.draw.choice(("a", "b"))
+        if kind == "left":
+            return "b" if swapped else "a"
+        knows = math.log(self.accuracy[who] / (1 - self.accuracy[who])) + self.ease[pair]
+        right = self.draw.random() < 1 / (1 + math.exp(-knows))
+        if kind == "adversary" and self.given > TURNED * self.judgments_expected:
+            right = not right
+        return truth if right else ("b" if truth == "a" else "a")
+
+    def honest(self) -> list[str]:
+        """Those who must not be suspended."""
+        return [str(n) for n, a in enumerate(self.accuracy) if self.kind[n] == "honest" and a >= HONEST_ENOUGH]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Of one campaign. `right` and `refined` are shares of all pairs."""
+
+    labels: float
+    right: float
+    refined: float
+    calibration_error: float
+    honest_suspended: float
+    bad_suspended: float
+
+
+def campaign(crowd: Crowd, targets: Targets, overlap: int) -> Outcome:
+    """People come and are given tasks until there is nothing left for anybody."""
+    definition = Campaign(name="crowd", version=1, rules=(Rule(overlap=overlap),), targets=targets, gold_rate=0.0)
+    run, said, idle, now = InMemoryCampaign(definition), [], 0, BEGIN
+    for pair in range(len(crowd.truth)):
+        run.add_pair(str(pair), at=BEGIN)
+    while idle < GIVEN_UP:
+        who, now = crowd.somebody(), now + BETWEEN_MS
+        grant = run.next_task(str(who), now)
+        idle = idle + 1 if grant is None else 0
+        if grant is not None:
+            choice = crowd.answer(who, int(grant.facts.correlation), grant.swapped)
+            said.append(Labelled(item=grant.facts.correlation, annotator=str(who), choice=choice))
+            run.judge(grant, choice, now + 1, shown_at=now - 40_000)
+    return outcome(crowd, run, said)
+
+
+def outcome(crowd: Crowd, run: InMemoryCampaign, said: Sequence[Labelled]) -> Outcome:
+    """Compares with the truth; a pair that has no verdict is not right."""
+    truth = {str(pair): right for pair, right in enumerate(crowd.truth)}
+    closed = run.closed()
+    believed = [(max(one.posterior), one.verdict == truth[pair]) for pair, one in closed.items()]
+    suspended, honest = run.suspended(), crowd.honest()
+    bad = [str(n) for n, kind in enumerate(crowd.kind) if kind != "honest"]
+    return Outcome(
+        labels=run.judgments / len(truth),
+        right=sum(right for _, right in believed) / len(truth),
+        refined=refined_right(crowd, said),
+        calibration_error=calibration_error(believed),
+        honest_suspended=sum(who in suspended for who in honest) / len(honest),
+        bad_suspended=sum(who in suspended for who in bad) / len(bad),
+    )
+
+
+# ---------------------------------------------------------------- what batch methods need
+
+
+def redundant(crowd: Crowd, each: int) -> Iterator[Labelled]:
+    """The same number of judgments for every pair, by whoever comes."""
+    for pair in range(len(crowd.truth)):
+        who: dict[int, None] = {}
+        while len(who) < each:
+            who[crowd.somebody()] = None
+        for one in who:
+            swapped = crowd.draw.random() < 0.5
+            choice = crowd.answer(one, pair, swapped)
+            yield Labelled(item=str(pair), annotator=str(one), choice=choice, swapped=swapped)
+
+
+def dawid_skene(crowd: Crowd, labels: Sequence[Labelled]) -> float:
+    """The accuracy of crowd-kit's one-coin Dawid-Skene on these."""
+    import pandas as pd
+    from crowdkit.aggregation import OneCoinDawidSkene
+
+    rows = [(one.item, one.annotator, one.choice) for one in labels]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = OneCoinDawidSkene(n_iter=30).fit_predict(pd.DataFrame(rows, columns=["task", "worker", "label"]))
+    return share_right(crowd, dict(found))
+
+
+def share_right(crowd: Crowd, found: Mapping[str, Choice]) -> float:
+    """Of all pairs."""
+    return sum(found.get(str(pair)) == right for pair, right in enumerate(crowd.truth)) / len(crowd.truth)
+
+
+def online(crowd: Crowd, labels: Sequence[Labelled]) -> float:
+    """The accuracy of the stages, which see each judgment once, in this order."""
+    run, seen = Run(), set[str]()
+    for one in labels:
+        if one.item not in seen:
+            run.push(task_of(one.item, mode="recorded"))
+            seen.add(one.item)
+        said = judgment_of(one.item, one.annotator, one.choice, mode="recorded", swapped=one.swapped)
+        run.push(said)
+    return share_right(crowd, {task: p.verdict for task, p in run.preferences.items() if p.verdict is not None})
+
+
+def batch(crowd: Crowd, each: int, *, stages: bool = False) -> tuple[float, float, float]:
+    """Accuracy at that redundancy: of Dawid-Skene, and where `stages` are wanted online and refined (else 0)."""
+    labels = list(redundant(crowd, each))
+    theirs = dawid_skene(crowd, labels)
+    if not stages:
+        return theirs, 0.0, 0.0
+    return theirs, online(crowd, labels), refined_right(crowd, labels)
+
+
+def refined_right(crowd: Crowd, labels: Sequence[Labelled]) -> float:
+    """The accuracy of refinement.py."""
+    return share_right(crowd, {item: verdict(belief)[0] for item, belief in refine(labels).posteriors.items()})
+
+
+def labels_for(accuracy: float, curve: Sequence[tuple[int, float]]) -> float | None:
+    """The labels at which a curve of (labels, accuracy) reaches that accuracy, between its points; None beyond."""
+    for (fewer, low), (more, high) in pairwise(curve):
+        if low <= accuracy <= high:
+            return fewer + (more - fewer) * (accuracy - low) / max(high - low, 1e-9)
+    return None
+
+
+# ---------------------------------------------------------------- tables
+
+
+def adaptive(seeds: Sequence[int], pairs: int, sd: float) -> Table:
+    """Targets, and what Dawid-Skene would have needed for the same accuracy."""
+    table = Table("target", "judgments a pair", "right", "refined", "ECE", "honest suspended", "bad suspended", "of DS")
+    table.title = "no difficulty" if not sd else f"difficulty normal on the log-odds, sd {sd:g}"
+    curve = [(each, mean(batch(Crowd(s, pairs, sd, each), each)[0] for s in seeds)) for each in (3, 5, 7, 9, 12)]
+    for target in (0.8, 0.85, 0.9, 0.95):
+        targets = Targets(posterior=target, overlap_cap=12)
+        found = [campaign(Crowd(seed, pairs, sd, 2.5), targets, 1) for seed in seeds]
+        labels, right = mean(one.labels for one in found), mean(one.right for one in found)
+        needed = labels_for(right, curve)
+        table.add_row(
+            f"{target:.2f}",
+            f"{labels:.2f}",
+            f"{right:.4f}",
+            f"{mean(one.refined for one in found):.4f}",
+            f"{mean(one.calibration_error for one in found):.3f}",
+            f"{mean(one.honest_suspended for one in found):.1%}",
+            f"{mean(one.bad_suspended for one in found):.0%}",
+            f"{labels / needed:.2f}" if needed else "-",
+        )
+    return table
+
+
+def fixed(seeds: Sequence[int], pairs: int) -> Table:
+    """The same number of judgments for every pair, by whoever comes; routed: by whom the queue asks."""
+    table = Table("judgments a pair", "Dawid-Skene", "online", "refined", "routed", title="fixed redundancy")
+    for each in (3, 5):
+        found = [batch(Crowd(seed, pairs, 0.0, each), each, stages=True) for seed in seeds]
+        targets = Targets(posterior=0.34, min_judgments=each, overlap_cap=each)
+        routed = mean(campaign(Crowd(seed, pairs, 0.0, each), targets, each).right for seed in seeds)
+        table.add_row(str(each), *[f"{mean(column):.4f}" for column in zip(*found, strict=True)], f"{routed:.4f}")
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """All tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="crowds to average over")
+    parser.add_argument("--pairs", type=int, default=5000)
+    options = parser.parse_args(arguments)
+    seeds, console = range(options.seeds), Console(width=120)
+    console.print(adaptive(seeds, options.pairs, 0.0))
+    console.print(adaptive(seeds, options.pairs, 1.0))
+    console.print(fixed(seeds, options.pairs))
+
+
+if __name__ == "__main__":
+    main()
