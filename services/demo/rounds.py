@@ -24,6 +24,7 @@ CAMPAIGN = "demo"
 EVALUATED = 2  # responses to each evaluation prompt
 LOOK = 0.5  # seconds between looks at the service
 GATE = 120.0  # seconds that the gate may take
+SETTLED = 120.0  # seconds that stages and views may take to catch up
 STALLED = 900.0  # seconds without a sign of the trainer after which the demo gives up
 EVALUATION_SEED = 7_000_000
 
@@ -109,6 +110,7 @@ def play_round(loop: Loop, number: int) -> RoundFacts:
     with timed(seconds, "sampling and judging"), Crowd(loop.service.client, loop.people, loop.campaign) as crowd:
         sample(loop, number, old, prompts, crowd.forget_idleness)
         annotate(loop, number, crowd)
+    settle(loop.service)
     batch = loop.service.post("/v1/batches", {"campaign": loop.campaign})["batch"]
     with timed(seconds, "training"):
         run = train(loop, number, batch)
@@ -130,6 +132,15 @@ def play_round(loop: Loop, number: int) -> RoundFacts:
         words=(mean_words(loop.responses[old]), mean_words(loop.responses[model["uri"]])),
         seconds=seconds,
     )
+
+
+def settle(service: Running) -> None:
+    """Returns when stages and views have caught up. Raises DemoError where they do not."""
+    end = time.monotonic() + SETTLED
+    while any(lag := service.get("/v1/live")["lag"].values()):
+        if time.monotonic() > end:
+            raise DemoError(f"the views are {max(lag)} events behind since {SETTLED:.0f} s: look at the workers' logs")
+        time.sleep(LOOK)
 
 
 def leave_tasks(loop: Loop, number: int, count: int) -> None:

@@ -186,3 +186,19 @@ def test_new_and_old_answer_the_evaluation_prompts_and_what_is_known_is_not_aske
     assert compare(loop, 2, "/models/new-2", "/models/new").estimate == 0.5
     assert Fake.loaded == ["/models/base", "/models/new", "/models/new-2"]
     assert {len(answers) for answers in loop.responses.values()} == {len(read_prompts("evaluation_prompts.txt"))}
+
+
+def test_a_batch_waits_for_views_that_are_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "LOOK", 0.0)
+    lags = iter([{"views": 5, "tasks": 0}, {"views": 1, "tasks": 0}, {"views": 0, "tasks": 0}])
+
+    class Behind:
+        def get(self, path: str) -> object:
+            return {"lag": next(lags)}
+
+    rounds.settle(Behind())  # type: ignore[arg-type]
+    assert next(lags, None) is None
+    lags = iter([{"views": 5}])
+    monkeypatch.setattr(rounds, "SETTLED", -1.0)
+    with pytest.raises(DemoError, match="5 events behind"):
+        rounds.settle(Behind())  # type: ignore[arg-type]
