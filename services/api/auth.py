@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -91,11 +93,20 @@ def hash_secret(secret: str) -> str:
 
 
 class Keyring:
-    """The keys in force, read once each."""
+    """The keys in force, read once each, or once in a while."""
 
-    def __init__(self, database: sqlalchemy.Engine) -> None:
+    def __init__(
+        self,
+        database: sqlalchemy.Engine,
+        *,
+        fresh_s: float = math.inf,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`fresh_s`: for so long a key is believed without a look; where other processes revoke keys too."""
         self._database = database
-        self._known: dict[str, tuple[str, Caller]] = {}
+        self._fresh_s = fresh_s
+        self._timer = timer
+        self._known: dict[str, tuple[str, Caller, float]] = {}  # hash, caller, until when
         self._lock = threading.Lock()
 
     def caller(self, authorization: str) -> Caller:
@@ -104,7 +115,9 @@ class Keyring:
         if scheme.lower() != "bearer":
             raise UnauthorizedError("no key was sent", mend=MEND)
         key_id, secret = parse_key(key.strip())
-        known = self._known.get(key_id) or self._read(key_id)
+        known = self._known.get(key_id)
+        if known is None or known[2] < self._timer():
+            known = self._read(key_id)
         if known is None or not hmac.compare_digest(known[0], hash_secret(secret)):
             raise UnauthorizedError("this key is not in force: it is unknown or was revoked", mend=MEND)
         return known[1]
@@ -114,7 +127,7 @@ class Keyring:
         with self._lock:
             self._known.pop(key_id, None)
 
-    def _read(self, key_id: str) -> tuple[str, Caller] | None:
+    def _read(self, key_id: str) -> tuple[str, Caller, float] | None:
         query = (
             select(m.keys, m.annotators.c.skills)
             .outerjoin(m.annotators, m.keys.c.annotator == m.annotators.c.annotator)
@@ -124,7 +137,7 @@ class Keyring:
             row = sql.execute(query).first()
             if row is None:
                 return None
-            self._known[key_id] = row.secret_hash, _caller_of(row)
+            self._known[key_id] = row.secret_hash, _caller_of(row), self._timer() + self._fresh_s
             return self._known[key_id]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from streams.errors import InputError
 
 T = TypeVar("T")
 MIB = 1024 * 1024
+KEY_FRESH_S = 5.0  # a key that another replica revoked is in force for so long at most
 HELD_SLASH = "\x00"  # a slash within a part of a path; no id holds this character
 encode = msgspec.json.Encoder().encode
 
@@ -39,7 +41,7 @@ class Context:
         self.queue = service.queue
         self.campaigns = CampaignBook()
         self.runs = RunBook()
-        self.keyring = Keyring(service.database)
+        self.keyring = Keyring(service.database, fresh_s=math.inf if service.is_alone else KEY_FRESH_S)
         self.live = service.live(service.clock())
         self._rates = rates_of(service.settings)
         self.metrics = Metrics(

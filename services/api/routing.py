@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -109,6 +109,8 @@ def _guarded(context: Context, endpoint: Endpoint, roles: Roles) -> Callable[[Re
         except UnavailableError as error:
             context.live.error(context.clock(), endpoint.path, str(error))
             return outage_answer(error)
+        except DataError as error:
+            return input_answer(_unfit(error))
         except SQLAlchemyError as error:
             return _outage(context, endpoint, error)
         except Exception as error:
@@ -134,6 +136,11 @@ def _allowed(context: Context, request: Request, roles: Roles) -> Caller:
     if caller.annotator:
         context.live.seen(caller.annotator, context.clock())
     return caller
+
+
+def _unfit(error: DataError) -> InputError:
+    """PostgreSQL takes no NUL and no number beyond a column's, not even to look for it."""
+    return InputError(f"a value cannot be looked for: {error.orig}", mend="send no NUL, and no huge numbers")
 
 
 def _outage(context: Context, endpoint: Endpoint, error: SQLAlchemyError) -> Response:

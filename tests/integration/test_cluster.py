@@ -44,6 +44,11 @@ def test_an_output_becomes_a_preference_whichever_replica_is_asked(replicas: lis
     assert first("producer", "POST", "/v1/outputs", OUTPUT).json()["status"] in ("duplicate", "accepted")
     error_of(first("producer", "POST", "/v1/outputs", {**OUTPUT, "prompt": "another"}), 409)
 
+    told = {"output": OUTPUT["id"], "kind": "retry"}
+    assert first("producer", "POST", "/v1/signals", told).status_code in (201, 503), "known, if not yet in the views"
+    error_of(first("producer", "POST", "/v1/signals", {**told, "output": "nobody's"}), 404)
+    error_of(second("engineer", "POST", "/v1/runs", {"batch": "\x00"}), 422)
+
     task = eventually(lambda: next_task(first))
     answer = second("annotator", "POST", "/v1/judgments", {"task": task["task"], "choice": "left", "revision": 1})
     assert answer.status_code == 201, answer.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio.to_thread
+import msgspec
 from sqlalchemy import Connection, func, select
 from starlette.responses import Response
 
@@ -98,8 +99,10 @@ async def replay_dead_letter(call: Call) -> Response:
         mend = "its bytes cannot be read by this version; mend them outside and send them anew"
         raise InputError(str(error), field="offset", mend=mend) from error
 
+    again = msgspec.structs.replace(event, origin=None)  # with it, receivers would take it for a copy
+
     def append(transaction: Transaction) -> int:
-        return transaction.append(event)
+        return transaction.append(again)
 
     return json_answer({"offset": int(offset), "topic": letter.topic, "appended_at": await context.write(append)})
 

@@ -19,7 +19,7 @@ from services.bootstrap import LogReads
 from services.store import models as m
 from streams.admission import RawOutput, RawSignal, admit_output, admit_signal
 from streams.engines.port import Admission, Transaction
-from streams.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from streams.errors import ConflictError, ForbiddenError, InputError, NotFoundError, UnavailableError
 from streams.events import Output, Signal, Text
 
 MOST_OUTPUTS = 10_000
@@ -242,6 +242,10 @@ def _campaign_of(sql: Connection, store: LogReads, output: str) -> str:
         return str(campaign)
     words = store.newest("texts", output)
     if not isinstance(words, Text) or not words.prompt:  # a judgment's or a signal's words have no prompt
+        admitted = m.admissions.c
+        known = select(admitted.kind).where(admitted.kind == "output", admitted.identity == output)
+        if words is None and sql.execute(known).first():
+            raise UnavailableError("the output is on its way into the views: send the signal again in a moment")
         raise NotFoundError(f"there is no output {output[:80]!r}", field="output", mend="send the output first")
     return words.campaign
 

@@ -63,6 +63,21 @@ def test_a_revoked_key_is_out_of_force_once_forgotten(database: sqlalchemy.Engin
         ring.caller(f"Bearer {new.key}")
 
 
+def test_a_key_that_another_process_revoked_is_out_of_force_after_a_while(database: sqlalchemy.Engine) -> None:
+    now = 0.0
+    new, ring = make_key("lead", "Lea"), Keyring(database, fresh_s=5.0, timer=lambda: now)
+    with database.begin() as sql:
+        store_key(sql, new, 7)
+    ring.caller(f"Bearer {new.key}")
+    with database.begin() as sql:
+        revoke_key(sql, new.caller.key_id, 8)
+    now = 5.0
+    ring.caller(f"Bearer {new.key}")
+    now = 5.1
+    with pytest.raises(UnauthorizedError):
+        ring.caller(f"Bearer {new.key}")
+
+
 def test_a_given_key_is_taken_and_random_ones_differ() -> None:
     assert make_key("admin", "first", key="plk_me_mine").key == "plk_me_mine"
     assert parse_key("plk_me_mine_too") == ("me", "mine_too")
