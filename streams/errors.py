@@ -49,6 +49,10 @@ class UnavailableError(PrefloopError):
         self.retry_after = retry_after
 
 
+class UnsureError(UnavailableError):
+    """An outage in the middle of a write: it is in the log, or not. Sent again it counts once."""
+
+
 class SettingsError(PrefloopError):
     """A setting whose value is not allowed; the message names key, value and what is allowed."""
 

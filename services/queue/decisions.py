@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from services.queue.entries import LEASED, Entry, Hold, sides_swapped
+from services.queue.entries import LEASED, OPEN, Entry, Hold, sides_swapped
 from services.queue.port import Claim, Grant
 from streams import events as e
 from streams.admission import judgment_id
@@ -49,24 +49,31 @@ def hold_of(entry: Entry | None, task: str, annotator: str) -> tuple[Entry, Hold
 
 
 def begin(entry: Entry, annotator: str, role: e.Role, lease_until: int) -> Hold:
-    """A new hold on the lowest free slot."""
+    """A new hold on the lowest free slot; to be settled when it is written, or could not be."""
     hold = Hold(
         annotator=annotator,
         slot=-1 if role == "adjudicator" else entry.free_slot(),
         role=role,
         swapped=sides_swapped(entry.facts.task, annotator),
         lease_until=lease_until,
+        state="granting",
     )
     entry.holds[annotator] = hold
     return hold
 
 
-def undo(entry: Entry, annotator: str) -> bool:
-    """Takes back a grant that could not be written: it was never shown, so they may have it later."""
+def settle_grant(entry: Entry, annotator: str, *, durable: bool) -> bool:
+    """How the grant went; whether that changed anything. What was never shown is taken back: they may have it later.
+
+    A grant that nobody settles is settled by the log, if it is there, or ends with its lease.
+    """
     hold = entry.holds.get(annotator)
-    if hold is None or hold.state != "granted":
+    if hold is None or hold.state != "granting":
         return False
-    del entry.holds[annotator]
+    if durable:
+        hold.state = "granted"
+    else:
+        del entry.holds[annotator]
     return True
 
 
@@ -107,7 +114,7 @@ def _check_revision(revision: int, hold: Hold, now: int) -> None:
 
 def _reserve(entry: Entry, hold: Hold, now: int) -> None:
     """A lease keeps its slot; what comes after it takes a free one, or none and is late."""
-    in_time = hold.state == "granted" and now <= hold.lease_until
+    in_time = hold.state in OPEN and now <= hold.lease_until
     if hold.revision == 0 and not in_time:
         hold.late = not entry.is_free_for(hold)
         if not hold.late and hold.role == "annotator":
@@ -132,7 +139,7 @@ def skip(entry: Entry, hold: Hold, reason: str, now: int) -> e.Assignment | None
     """Begins to give the task back; None where there is nothing to give. Raises ConflictError for what is judged."""
     if hold.state in ("judged", "judging"):
         raise ConflictError("you have judged this task", field="task", mend="send the next revision to change it")
-    if hold.state != "granted":
+    if hold.state not in OPEN:
         return None
     hold.state, hold.asked_at = "skipping", now
     return assignment(entry, hold, "skipped", now, f"annotator:{hold.annotator}", reason)
@@ -151,7 +158,7 @@ def expire(entry: Entry, hold: Hold, now: int) -> e.Assignment | None:
 
     A claim or skip that nobody settles is ended as well: its process was killed, and the log has nothing of it.
     """
-    if hold.state == "granted" and hold.lease_until < now:
+    if hold.state in OPEN and hold.lease_until < now:
         hold.state = "expired"
     elif hold.state in ("judging", "skipping") and hold.asked_at + WRITTEN_WITHIN_MS < now:
         hold.state = "judged" if hold.revision else "expired"
@@ -186,7 +193,9 @@ def _apply_assignment(entry: Entry, event: e.Assignment) -> bool:
     if hold is None and event.kind == "granted":
         entry.holds[event.annotator] = _granted(entry, event)
         return True
-    if hold is None or event.kind == "granted" or hold.state not in LEASED or hold.state == "judging":
+    if hold is not None and event.kind == "granted":
+        return settle_grant(entry, event.annotator, durable=True)
+    if hold is None or hold.state not in LEASED or hold.state == "judging":
         return False
     hold.state = event.kind
     return True

@@ -12,8 +12,9 @@ from streams.events import Role, Task, TaskStatus, digest
 if TYPE_CHECKING:
     from services.queue.lanes import Lane
 
-State = Literal["granted", "judging", "judged", "skipping", "skipped", "expired"]
-LEASED: tuple[State, ...] = ("granted", "judging", "skipping")
+State = Literal["granting", "granted", "judging", "judged", "skipping", "skipped", "expired"]
+OPEN: tuple[State, ...] = ("granting", "granted")  # a grant that is being written takes its slot as well
+LEASED: tuple[State, ...] = (*OPEN, "judging", "skipping")
 ADJUDICATION_SLOT = -1
 
 

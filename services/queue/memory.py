@@ -8,6 +8,7 @@ from collections.abc import Collection
 from services.queue import decisions
 from services.queue.books import QueueBooks
 from services.queue.decisions import MOST_LEASES
+from services.queue.entries import OPEN
 from services.queue.order import Terms, choose, wanted
 from services.queue.port import Claim, Grant, QueueCounts, Worker
 from streams import events as e
@@ -33,9 +34,9 @@ class MemoryQueue(QueueBooks):
                 is_spent=self._is_spent,
                 gold_rate=lambda name: self._campaign(name).gold_rate,
                 given=self._given[worker.annotator],
-                grade=self._crowd.asks(worker.annotator),
+                grade=self._crowd.asks(worker.annotator, now),
                 is_refused=lambda: self._crowd.is_refused(worker.annotator),
-                is_left_to_better=lambda entry: self._crowd.is_left_to_better(entry.holds),
+                is_left_to_better=lambda entry: self._crowd.is_left_to_better(entry.holds, now),
             )
             found = choose(worker, offers, exclude, terms) if len(leases) < MOST_LEASES else None
             if found is None:  # what they hold already, in another browser perhaps, comes again
@@ -48,11 +49,11 @@ class MemoryQueue(QueueBooks):
 
     def settle_grant(self, grant: Grant, *, durable: bool) -> None:
         """See the port."""
-        if durable or grant.renewed:
+        if grant.renewed:
             return
         with self._lock:
             entry = self._entries.get(grant.facts.task)
-            if entry is not None and decisions.undo(entry, grant.annotator):
+            if entry is not None and decisions.settle_grant(entry, grant.annotator, durable=durable) and not durable:
                 self._ended(entry, grant.annotator)
                 self._withdraw(entry)  # and offered again behind everybody's cursor
                 self._place(entry)
@@ -82,9 +83,9 @@ class MemoryQueue(QueueBooks):
         with self._lock:
             holds = self._leases.get(annotator, {}).items()
             return [
-                self._entries[task].grant(hold, renewed=True)
+                self._entries[task].grant(hold, renewed=hold.state == "granted")
                 for task, hold in holds
-                if hold.state == "granted" and hold.lease_until >= now and task in self._entries
+                if hold.state in OPEN and hold.lease_until >= now and task in self._entries
             ]
 
     def claim(self, task: str, annotator: str, revision: int, now: int) -> Claim:

@@ -76,8 +76,8 @@ def _by_grade(annotator: str, offers: Sequence[Offers], exclude: Collection[str]
 
 
 def wanted(lease: Grant, campaign: str | None, exclude: Collection[str]) -> bool:
-    """Whether an open lease is an answer to a request for a task."""
-    return lease.facts.task not in exclude and campaign in (None, lease.facts.campaign)
+    """Whether an open lease is an answer to a request for a task; one that may not be in the log yet is none."""
+    return lease.renewed and lease.facts.task not in exclude and campaign in (None, lease.facts.campaign)
 
 
 def _gold_instead(

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from services.queue.decisions import WRITTEN_WITHIN_MS
-from services.queue.entries import LEASED, Entry, Hold
+from services.queue.entries import LEASED, OPEN, Entry, Hold
 from services.queue.order import Kind
 from streams.admission import TaskFacts
 from streams.events import Campaign, TaskStatus
@@ -200,7 +200,7 @@ def _leases_of(entry: Entry) -> Sequence[Lease]:
 
 def _lease(entry: Entry, hold: Hold) -> Lease:
     due = msgspec.json.encode([entry.facts.task, hold.annotator]).decode()
-    if hold.state == "granted":
+    if hold.state in OPEN:
         return Lease(annotator=hold.annotator, due=due, at=hold.lease_until, lease_until=hold.lease_until)
     return Lease(annotator=hold.annotator, due=due, at=hold.asked_at + WRITTEN_WITHIN_MS)
 

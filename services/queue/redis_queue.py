@@ -100,6 +100,21 @@ class RedisQueue:
                 store.put(name, counts)
         self._behind = False
 
+    def shut(self) -> None:
+        """Grants nothing more until `restore`. Raises UnavailableError."""
+        with outages_told():
+            self._redis.client.delete(self._redis.key("ready"))
+
+    def note(self, number: int) -> None:
+        """All folds before that number were applied."""
+        with outages_told():
+            self._redis.client.set(self._redis.key("told"), number)
+
+    def told(self) -> int:
+        """The newest number noted; 0 where there is none."""
+        with outages_told():
+            return int(self._redis.client.get(self._redis.key("told")) or 0)
+
     def _newest_terms(self, records: Sequence[Record]) -> dict[str, bytes]:
         found = [terms_of(record.event) for record in records if isinstance(record.event, e.Campaign)]
         if not found:
@@ -170,9 +185,13 @@ class RedisQueue:
 
     def settle_grant(self, grant: Grant, *, durable: bool) -> None:
         """See the port."""
-        if durable or grant.renewed:
+        if grant.renewed:
             return
-        self._settle(grant.facts.task, grant.annotator, lambda entry, hold: decisions.undo(entry, hold.annotator))
+        self._settle(
+            grant.facts.task,
+            grant.annotator,
+            lambda entry, hold: decisions.settle_grant(entry, hold.annotator, durable=durable),
+        )
 
     # ------------------------------------------------------------ judging, skipping, leases
 
@@ -186,7 +205,8 @@ class RedisQueue:
             tasks = self._redis.client.zrange(self._redis.key(f"leases:{annotator}"), str(now), "+inf", byscore=True)
         _, found = self._redis.read([task.decode() for task in tasks])
         entries = [entry for _, entry in found if entry is not None]
-        return [entry.grant(entry.holds[annotator], renewed=True) for entry in entries if annotator in entry.holds]
+        holds = [(entry, entry.holds[annotator]) for entry in entries if annotator in entry.holds]
+        return [entry.grant(hold, renewed=hold.state == "granted") for entry, hold in holds]
 
     def claim(self, task: str, annotator: str, revision: int, now: int) -> Claim:
         """See the port."""

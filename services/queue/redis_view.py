@@ -75,7 +75,8 @@ class View:
     def leases(self, annotator: str) -> list[Grant]:
         """Their open leases, oldest first."""
         entries = [entry_from(document) for document in self._leased_documents]
-        return [entry.grant(entry.holds[annotator], renewed=True) for entry in entries]
+        holds = [(entry, entry.holds[annotator]) for entry in entries]
+        return [entry.grant(hold, renewed=hold.state == "granted") for entry, hold in holds]
 
     def terms_of(self, campaign: str) -> Terms:
         """The campaign's, or those of one that nobody described."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -28,7 +29,7 @@ from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_reader import KafkaReader
 from streams.engines.kafka_topics import MOST_MESSAGE_BYTES, Layout
 from streams.engines.port import Admission, Record, Transaction
-from streams.errors import DecodeError, UnavailableError
+from streams.errors import DecodeError, UnavailableError, UnsureError
 from streams.events import Event
 
 T = TypeVar("T")
@@ -37,7 +38,12 @@ Claim = tuple[str, str]  # kind and identity of an admission
 MOST_WAITING = 2_048  # works; beyond them the client is told to come again
 MOST_JOBS = 512  # works of one batch
 MOST_BYTES = 8 * 1024 * 1024  # of events in flight: a batch takes no further work beyond them
-DELIVERY_MS = 15_000  # until a batch that Kafka does not acknowledge is given up
+STALE_S = 15.0  # a work that waited longer is not sent any more
+BLOCK_MS = 3_000  # until Kafka, which does not answer, counts as away
+DELIVERY_MS = 10_000  # until a batch that Kafka does not acknowledge is given up
+WRITTEN_WITHIN_S = (
+    STALE_S + (BLOCK_MS + DELIVERY_MS) / 1000
+)  # after its `submit`, a work is in the log or never will be
 CONFIRM_S = 0.5  # idle time after which admissions are confirmed without a next batch
 _log = structlog.get_logger("log")
 
@@ -76,6 +82,7 @@ class AdmissionStore(Protocol):
 class _Job:
     work: Callable[[Transaction], Any]
     future: Future[Any]
+    since: float = field(default_factory=time.monotonic)
     result: Any = None
     error: Exception | None = None
     sendings: list[Sending] = field(default_factory=list)
@@ -112,6 +119,15 @@ class KafkaTransaction:
             if admission == "new":
                 self._job.claims.append((kind, identity))
         return admissions
+
+
+def _refuse_stale(jobs: Sequence[_Job]) -> None:
+    """Bounds how long after its `submit` a work can reach the log (WRITTEN_WITHIN_S)."""
+    oldest = time.monotonic() - STALE_S
+    for job in jobs:
+        if job.since < oldest and job.error is None:
+            job.error = UnavailableError("too much waits to be written: try again in a moment", retry_after=2)
+            job.sendings, job.claims = [], []
 
 
 class KafkaLog:
@@ -218,6 +234,7 @@ class KafkaLog:
         """Admits in SQL, and produces; what would be too much in flight goes with the next round."""
         while jobs or self._unconfirmed:
             done = self._admit(jobs)
+            _refuse_stale(done)
             self._produce([sending for job in done for sending in job.sendings])
             self._unconfirmed += [claim for job in done for claim in job.claims]
             for job in done:
@@ -268,7 +285,7 @@ class KafkaLog:
                 future.get(timeout=0)
         except KafkaError as error:
             self._drop_producer()  # an idempotent producer that gave a batch up cannot go on
-            raise UnavailableError(f"Kafka does not take events ({error}): is it running?", retry_after=2) from error
+            raise UnsureError(f"Kafka does not take events ({error}): is it running?", retry_after=2) from error
 
     def _open_producer(self) -> KafkaProducer:
         if self._producer is None:
@@ -281,8 +298,8 @@ class KafkaLog:
                 batch_size=262_144,
                 max_request_size=MOST_MESSAGE_BYTES,
                 delivery_timeout_ms=DELIVERY_MS,
-                request_timeout_ms=DELIVERY_MS - 5_000,
-                max_block_ms=5_000,
+                request_timeout_ms=DELIVERY_MS // 2,
+                max_block_ms=BLOCK_MS,
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
@@ -296,6 +313,9 @@ class KafkaLog:
     def _refuse(self, jobs: Sequence[_Job], cause: Exception) -> None:
         for job in jobs:
             if not job.future.done():
-                error = UnavailableError(f"not written: {cause}", retry_after=getattr(cause, "retry_after", 1))
+                unsure = isinstance(cause, UnsureError)
+                error = (UnsureError if unsure else UnavailableError)(
+                    f"{'perhaps ' if unsure else ''}not written: {cause}", retry_after=getattr(cause, "retry_after", 1)
+                )
                 error.__cause__ = cause
                 job.future.set_exception(error)

@@ -86,8 +86,9 @@ def _copies(found: Found) -> Iterable[str]:
 
 
 def _content(event: Event) -> bytes:
-    """Without the moment of its acknowledgement: a repeated request is stamped anew."""
-    return encode(msgspec.structs.replace(event, ingested_at=0, occurred_at=0))
+    """Without the times: a repeated request is stamped anew."""
+    times = {"ingested_at": 0, "occurred_at": 0} | ({"answered_at": 0} if isinstance(event, Judgment) else {})
+    return encode(msgspec.structs.replace(event, **times))
 
 
 def _lost(kind: str, acknowledged: set[str], there: set[str]) -> Iterable[str]:

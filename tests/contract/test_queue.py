@@ -443,3 +443,15 @@ def test_escalated_tasks_go_to_one_adjudicator_who_never_judged_them(desk: Desk)
     assert desk.next("flo", adjudicates=True) is None
     desk.judge(adjudicated)
     assert desk.next("flo", adjudicates=True) is None
+
+
+def test_a_grant_that_is_being_written_takes_its_slot_and_is_nobodys_to_come_back_to(desk: Desk) -> None:
+    desk.commit(task("t"))
+    grant = desk.queue.next(Worker(annotator="ada"), NOW, None, ())
+    assert grant is not None
+    assert desk.next("bob") is None
+    assert desk.next("ada") is None  # it may not be in the log: only the log, or the end of the lease, says more
+    desk.commit(assignment_of(grant, NOW))
+    again = desk.queue.next(Worker(annotator="ada"), NOW, None, ())
+    assert again is not None
+    assert again.renewed

@@ -21,7 +21,7 @@ from services.queue.decisions import assignment_of
 from services.queue.port import Grant, Worker
 from services.store import models as m
 from streams.engines.port import Transaction
-from streams.errors import ForbiddenError, NotFoundError
+from streams.errors import ForbiddenError, NotFoundError, UnsureError
 from streams.events import Assignment, Part, Text
 
 DAY_MS = 24 * 3_600_000
@@ -121,13 +121,16 @@ async def _granted(context: Context, worker: Worker, wanted: NextTask) -> Grant 
     events = [*ended, *([assignment_of(grant, now)] if grant and not grant.renewed else [])]
     if not events:
         return grant
-    durable = False
     try:
         await context.write(lambda transaction: _append_all(transaction, events))
-        durable = True
-    finally:
+    except UnsureError:
+        raise  # it may be in the log: the slot stays taken until the log, or the end of the lease, says more
+    except Exception:
         if grant is not None:
-            context.queue.settle_grant(grant, durable=durable)
+            context.queue.settle_grant(grant, durable=False)
+        raise
+    if grant is not None:
+        context.queue.settle_grant(grant, durable=True)
     return grant
 
 

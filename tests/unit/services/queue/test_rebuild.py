@@ -69,7 +69,10 @@ def closed(task: str) -> e.TaskUpdate:
 
 def next_task(queue: MemoryQueue, annotator: str) -> str | None:
     granted = queue.next(Worker(annotator=annotator), NOW, None, ())
-    return granted.facts.task if granted else None
+    if granted is None:
+        return None
+    queue.settle_grant(granted, durable=True)
+    return granted.facts.task
 
 
 def test_tasks_come_back_in_their_order(service: Service) -> None:
