@@ -334,6 +334,7 @@ def stamp_judgment(
         length_b=facts.length_b,
         late=shown.late,
         reason_length=len(raw.reason),
+        spread=campaign.spread,
         reason_sketch=reasons.sketch(raw.reason),
         reason_signs=reasons.signs(raw.reason),
         mode=facts.mode,

@@ -178,6 +178,7 @@ class Campaign(Event, frozen=True, kw_only=True):
     lease_seconds: int = 600
     gold_rate: float = 0.1  # share of an annotator's tasks that are hidden gold, where there is gold left for them
     zero_tolerance: bool = False  # one critical flag sends the task to adjudication whatever the average says
+    spread: bool = False  # people may differ: who disagrees with the common view is reported, never sanctioned for it
     model_share: float = 0.5  # of its judgments, how many models may give at most, all of them together
     gold: GoldPolicy = GoldPolicy()
     qualification: Qualification = Qualification()
@@ -303,6 +304,7 @@ class Judgment(Event, frozen=True, kw_only=True):
     length_b: int = 0
     late: bool = False  # came after its lease and slot were gone: kept, outside the consensus
     reason_length: int = 0  # the words are in texts under the judgment's id
+    spread: bool = False  # its campaign wants the spread of views
     reason_sketch: str = ""  # MinHash (streams/quality/reasons.py): likeness can be told, the words cannot
     reason_signs: tuple[str, ...] = ()  # turns of phrase of language models that were found
     mode: Literal["live", "recorded"] = "live"

@@ -38,6 +38,7 @@ from streams.stages.derive import derive
 STAGE = "assessments"
 BY = f"stage:{STAGE}"
 MEMORY = 48  # judgments, and other events, remembered by id: undo lasts a lease, redelivery a moment
+COMMON_VIEW: tuple[Hypothesis, ...] = ("accuracy", "change")  # measured by what the others say
 HASTE = 0.5  # weight of a judgment given faster than its texts can be read
 RANK: dict[StandingName, int] = {"active": 0, "weighted": 1, "suspended": 2}
 
@@ -52,6 +53,7 @@ class State(Struct, frozen=True, kw_only=True):
     standing: StandingName = "active"
     weight: float = 1.0
     recorded: bool = False  # the last judgment came from a recorded campaign: alarms are reported, not enforced
+    spread: bool = False  # or from one that wants the spread of views: those that rest on the common view are not
     judgments: int = 0
     grades: Grades = Grades()
     pressed: str = ""  # the last answers as pressed: L, R, T
@@ -95,6 +97,7 @@ def on_judgment(state: State, event: Judgment) -> Step:
     learned = replace(
         state,
         recorded=event.mode == "recorded",
+        spread=event.spread,
         judgments=state.judgments + 1,
         grades=taught(state.grades, event, event.choice),
         pressed=pressed,
@@ -270,7 +273,7 @@ def alert_of(state: State, cause: Judgment | Agreement, judgment: str, name: str
         since=sequential.since(test),
         false_alarm_rate=0.0 if kind.watch else level.rate,
         judgment=judgment,
-        enforced=not state.recorded,
+        enforced=not state.recorded and not (state.spread and kind.hypothesis in COMMON_VIEW),
     )
 
 

@@ -52,6 +52,7 @@ class RawCampaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease_seconds: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 600
     gold_rate: Share = 0.1
     zero_tolerance: bool = False
+    spread: bool = False
     model_share: Share = 0.5
     gold: GoldPolicy = GoldPolicy()
     qualification: Qualification = Qualification()

@@ -228,6 +228,20 @@ def test_a_recorded_campaign_reports_and_enforces_nothing(hypothesis: str) -> No
     assert state.standing == "active"
 
 
+@pytest.mark.parametrize(("hypothesis", "enforced"), [("change", False), ("gold", True), ("side", True)])
+def test_where_people_may_differ_disagreeing_is_no_fault(hypothesis: str, enforced: bool) -> None:
+    """A campaign that wants the spread still suspends for what is wrong in any view."""
+    events: list[Event] = [
+        msgspec.structs.replace(event, spread=True) if isinstance(event, Judgment) else event
+        for event in BAD[hypothesis]
+    ]
+    state, said = run([judgment(900, spread=True), *events])
+    alarms = [alert for alert in only(Alert, said) if alert.hypothesis == hypothesis]
+    assert alarms
+    assert {alarm.enforced for alarm in alarms} == {enforced}
+    assert (state.standing != "active") is enforced
+
+
 def test_what_a_record_showed_is_not_held_against_the_living() -> None:
     events: list[Event] = [msgspec.structs.replace(event, mode="recorded") for event in BAD["gold"]]
     state, said = run([*events, judgment(500, "b", gold="a")])
