@@ -31,7 +31,9 @@ NEWCOMER = sum(share * level for share, level in zip(PRIOR, LEVELS, strict=True)
 LEAST_ACCURACY = 0.6  # who is believed to be below is asked seldom
 LEAST_EVIDENCE = 8.0  # sure grades behind that belief
 SELDOM = 8  # one request in so many is met
-ABOUT = 256  # who was among the last so many requests is about
+ABOUT_MS = 600_000  # who asked within ten minutes is about,
+ABOUT = 256  # if it was one of the last so many requests
+HEARD = 200  # judgments from which on the crowd is known well enough to tell people apart
 
 
 class Crowd:
@@ -40,25 +42,29 @@ class Crowd:
     def __init__(self) -> None:
         self.bar = NEWCOMER  # accuracy from which on an annotator is one of the better
         self._known: dict[str, Reliability] = {}
-        self._asked: dict[str, int] = {}  # the number of their last request, the longest ago first
+        self._heard = 0
+        self._asked: dict[str, tuple[int, int]] = {}  # number and time (ms) of their last request, the oldest first
         self._requests = 0
         self._refused: dict[str, int] = {}
 
     def learn(self, annotator: str, known: Reliability) -> None:
         """Takes over what an assessment says of its annotator."""
+        self._heard += 1
         self._known[annotator] = known
         self.bar += STEP * ((1 - SHARE_BETTER) if known.accuracy > self.bar else -SHARE_BETTER)
 
-    def asks(self, annotator: str) -> Grade:
-        """The annotator's grade now; counts the request."""
+    def asks(self, annotator: str, now: int) -> Grade:
+        """The annotator's grade; counts the request, made at `now` (ms)."""
         self._requests += 1
         self._asked.pop(annotator, None)
-        self._asked[annotator] = self._requests
+        self._asked[annotator] = self._requests, now
         return self.grade(annotator)
 
     def grade(self, annotator: str) -> Grade:
         """Where the annotator stands in the crowd."""
         known = self._known.get(annotator)
+        if self._heard < HEARD:
+            return "better"
         if known is None:
             return "better" if self.bar <= NEWCOMER else "usual"
         if known.accuracy < LEAST_ACCURACY and known.evidence >= LEAST_EVIDENCE:
@@ -70,10 +76,11 @@ class Crowd:
         self._refused[annotator] = self._refused.get(annotator, 0) + 1
         return self._refused[annotator] % SELDOM != 0
 
-    def is_left_to_better(self, holders: Collection[str]) -> bool:
+    def is_left_to_better(self, holders: Collection[str], now: int) -> bool:
         """Whether one of the better annotators is about who has not had the task with these holders."""
         for annotator in islice(reversed(self._asked), ABOUT):
-            if self._asked[annotator] <= self._requests - ABOUT:
+            number, at = self._asked[annotator]
+            if number <= self._requests - ABOUT or at < now - ABOUT_MS:
                 return False
             if annotator not in holders and self.grade(annotator) == "better":
                 return True
