@@ -21,7 +21,6 @@ calibration    expected error of the posteriors of verdicts by consensus
 hours          of work until all is done, if everybody works all the time
 honest         people of an accuracy of at least {FLOOR:g}; bad: all other kinds
 alarmed        people of whom an alarm told the lead, enforced or not
-weighted       people whose judgments were made to count less, at least
 delay          own judgments from misconduct to suspension (quartiles)"""
 
 
@@ -65,10 +64,10 @@ def kinds_table(kinds: Sequence[OfKind], target: float) -> Table:
     """One line a kind of people."""
     table = Table(box=SIMPLE_HEAD, title=f"people at target {target:g}, over all trials", title_justify="left")
     table.add_column("kind", no_wrap=True)
-    for name in ("people", "judgments", "alarmed", "weighted", "suspended", "delay"):
+    for name in ("people", "judgments", "alarmed", "suspended", "delay"):
         table.add_column(name, justify="right")
     for one in kinds:
-        cells = f"{one.alarmed.value:.0%}", f"{one.weighted.value:.0%}", between(one.suspended), delay(one)
+        cells = f"{one.alarmed.value:.0%}", between(one.suspended), delay(one)
         table.add_row(one.kind, str(one.people), f"{one.judgments:.0f}", *cells)
     return table
 

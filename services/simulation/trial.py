@@ -13,7 +13,7 @@ from services.queue.port import Grant
 from services.simulation.annotators import Annotator, Answer, Archetype, Item, chance_right, judged, make_items
 from services.simulation.campaign import InMemoryCampaign
 from services.simulation.plan import Plan
-from streams.events import Alert, Event, Standing, TaskUpdate
+from streams.events import Alert, Event, Judgment, Standing, TaskUpdate
 from streams.quality.calibration import calibration_error
 
 BEGIN = 1_790_000_000_000  # ms
@@ -88,6 +88,7 @@ class Trial:
         self._numbers = count()
         self._due: list[Moment] = []
         self._absent = [one for one in self._crowd if one.kind == "sybil"]
+        self._begun: set[str] = set()
         self._done: set[str] = set()
         self._adjudicated = 0
         self._now = self._last_judged = BEGIN
@@ -113,8 +114,8 @@ class Trial:
 
     @property
     def progress(self) -> float:
-        """Share of the pairs that are done, in [0, 1]."""
-        return len(self._done) / self._plan.pairs
+        """Share of the campaign that is done, in [0, 1]: half of a pair when it is begun, all with its verdict."""
+        return (len(self._begun) + len(self._done)) / (2 * self._plan.pairs)
 
     def _come(self, people: list[Annotator]) -> None:
         for one in people:
@@ -164,6 +165,8 @@ class Trial:
 
     def _hear(self, event: Event) -> None:
         match event:
+            case Judgment() if event.gold is None:
+                self._begun.add(event.task)
             case TaskUpdate():
                 (self._done.discard if event.status == "open" else self._done.add)(event.task)
             case Alert():
