@@ -159,6 +159,13 @@ class Qualification(Struct, frozen=True, kw_only=True):
     error: float = 0.05
 
 
+class Calibration(Struct, frozen=True, kw_only=True):
+    """Rounds in which everybody judges the same few tasks (services/coordinator/calibration.py)."""
+
+    tasks: int = 0  # a round; 0: no such rounds
+    every_days: int = 7
+
+
 class Campaign(Event, frozen=True, kw_only=True):
     """Topic `campaigns` (key = campaign): one version, kept for ever; a change holds for tasks made afterwards."""
 
@@ -182,6 +189,7 @@ class Campaign(Event, frozen=True, kw_only=True):
     model_share: float = 0.5  # of its judgments, how many models may give at most, all of them together
     gold: GoldPolicy = GoldPolicy()
     qualification: Qualification = Qualification()
+    calibration: Calibration = Calibration()
 
 
 # ---------------------------------------------------------------- outputs and tasks

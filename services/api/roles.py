@@ -50,6 +50,7 @@ TABLE: dict[tuple[str, str], Roles] = {
     ("GET", "/v1/alerts"): WATCH,
     ("GET", "/v1/campaigns/{name}/gold"): WATCH,
     ("POST", "/v1/campaigns/{name}/gold"): LEAD,
+    ("GET", "/v1/campaigns/{name}/calibration"): WATCH,
     ("GET", "/v1/appeals"): LEAD,
     ("PUT", "/v1/annotators/{annotator}/attributes"): LEAD,
     ("GET", "/v1/quality"): WATCH,

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, select
 
 from services.bootstrap import Service
+from services.coordinator.calibration import TAG
 from services.coordinator.gather import caught_up, newest_campaign, newest_campaigns, places, snapshot
 from services.coordinator.growth import adjudicated, gold_id
 from services.coordinator.registry import champion_of, promotions_of
@@ -117,11 +118,11 @@ def ready_of(sql: Connection, campaign: str, *, keeps_gold: bool = False) -> lis
 def _decided(
     sql: Connection, campaign: str, which: ColumnElement[bool], *, limit: int, newest_first: bool = False
 ) -> list[Ready]:
-    """Decided, closed, never gold. A recorded task never closes: its preference of now counts."""
+    """Decided, closed, neither gold nor of a calibration round. A recorded task never closes: it counts as is."""
     preferences, tasks = m.preferences.c, m.tasks.c
     order = preferences.log_offset.desc() if newest_first else preferences.log_offset
     rows = sql.execute(
-        select(preferences.task, preferences.revision, preferences.at, preferences.holdout)
+        select(preferences.task, preferences.revision, preferences.at, preferences.holdout, preferences.tags)
         .join(m.tasks, tasks.task == preferences.task)
         .where(
             preferences.campaign == campaign,
@@ -133,7 +134,11 @@ def _decided(
         .order_by(order)
         .limit(limit)
     )
-    return [Ready(task=task, revision=revision, at=at, holdout=holdout) for task, revision, at, holdout in rows]
+    return [
+        Ready(task=task, revision=revision, at=at, holdout=holdout)
+        for task, revision, at, holdout, tags in rows
+        if TAG not in tags
+    ]
 
 
 def _in_a_batch() -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ import structlog
 
 from services.bootstrap import Service
 from services.coordinator.batches import cut_due
+from services.coordinator.calibration import RoundKeeper
 from services.coordinator.crowd import Crowd
 from services.coordinator.gate import decide_checkpoints
 from services.coordinator.gold import GoldKeeper
@@ -37,6 +38,7 @@ class Coordinator:
         self._parts: dict[str, Callable[[], object]] = {
             "revocation": lambda: revoke(service),  # first: what is taken out must not go into a batch
             "gold": GoldKeeper(service=service).tick,
+            "calibration": RoundKeeper(service=service).tick,
             "gate": lambda: decide_checkpoints(service),
             "batches": lambda: cut_due(service),
             "sampler": self.sampler.tick,

@@ -18,7 +18,18 @@ from services.store import models as m
 from streams.content import check_characters
 from streams.engines.port import Transaction
 from streams.errors import ConflictError, InputError, NotFoundError
-from streams.events import Campaign, Criterion, Gate, GoldPolicy, Qualification, Rule, Targets, Training, digest
+from streams.events import (
+    Calibration,
+    Campaign,
+    Criterion,
+    Gate,
+    GoldPolicy,
+    Qualification,
+    Rule,
+    Targets,
+    Training,
+    digest,
+)
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 MOST_RULES = 100
@@ -56,6 +67,7 @@ class RawCampaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model_share: Share = 0.5
     gold: GoldPolicy = GoldPolicy()
     qualification: Qualification = Qualification()
+    calibration: Calibration = Calibration()
 
 
 class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,6 +173,8 @@ def check_campaign(raw: RawCampaign) -> None:
     _want(0 <= gate.max_doubted <= 1, "gate.max_doubted", "a share from 0 to 1")
     _check_gold(raw.gold)
     _check_qualification(raw.qualification)
+    _want(0 <= raw.calibration.tasks <= 100, "calibration.tasks", "0 (no such rounds) to 100")
+    _want(1 <= raw.calibration.every_days <= 365, "calibration.every_days", "1 to 365 days")
 
 
 def _check_gold(gold: GoldPolicy) -> None:
