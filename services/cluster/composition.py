@@ -37,6 +37,7 @@ def layout_of(settings: Settings) -> Layout:
 class ClusterService(Service):
     """One process's part in a cluster."""
 
+    engine: RemoteEngine
     connection: KafkaConnection
     layout: Layout
     kafka: KafkaLog

@@ -6,9 +6,11 @@ import threading
 import time
 from typing import Any
 
+import structlog
 from sqlalchemy import Engine, select
 
 from services.cluster.follower import Follower
+from services.cluster.reads import kafka_outages
 from services.store import cluster_tables as c
 from services.store.database import outages
 from services.store.projection import Views
@@ -17,9 +19,11 @@ from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_reader import KafkaReader, commits
 from streams.engines.kafka_topics import Layout
 from streams.engines.port import Listener
+from streams.errors import UnavailableError
 
 FRESH_S = 2.0  # how old a lag may be: asking takes a dozen round trips
 LOOK_S = 0.05
+_log = structlog.get_logger("cluster")
 PURE = "pairings"  # the stage whose state can be told here: it reads one topic, which SQL keeps
 
 
@@ -49,10 +53,13 @@ class RemoteEngine:
             time.sleep(LOOK_S)
 
     def lag(self) -> dict[str, int]:
-        """Events not yet applied, by stage and view; a few seconds old at most."""
+        """Events not yet applied, by stage and view: a few seconds old, in an outage as last seen."""
         with self._lock:
             if time.monotonic() > self._known_until:
-                self._known = self._measured()
+                try:
+                    self._known = self.measure()
+                except UnavailableError as error:
+                    _log.warning("lag not known", error=str(error))
                 self._known_until = time.monotonic() + FRESH_S
             return self._known
 
@@ -76,7 +83,8 @@ class RemoteEngine:
         if self._reader is not None:
             self._reader.close()
 
-    def _measured(self) -> dict[str, int]:
+    def measure(self) -> dict[str, int]:
+        """The lag right now. Raises UnavailableError."""
         ends, folded = self._ends(), self._folded()
         done = commits(self._connection, f"{self._layout.prefix}worker")
         lags = {Views.name: sum(end - folded.get(place, 0) for place, end in ends.items())}
@@ -93,11 +101,12 @@ class RemoteEngine:
         if self._reader is None:
             self._reader = KafkaReader(self._connection)
         names = [topic.name for topic in self._layout.kafka_topics.values() if topic.topics]
-        return {
-            (name, partition): end
-            for name in names
-            for partition, end in self._reader.ends(self._layout.full_name(name)).items()
-        }
+        with kafka_outages():
+            return {
+                (name, partition): end
+                for name in names
+                for partition, end in self._reader.ends(self._layout.full_name(name)).items()
+            }
 
     def _folded(self) -> dict[tuple[str, int], int]:
         places = c.engine_offsets.c

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import uvicorn
@@ -17,6 +17,7 @@ from services.api.app import create_app
 from services.bootstrap import Service
 from services.cluster.composition import ClusterService, open_cluster
 from services.cluster.probe import Probe, Vital
+from services.cluster.reconciliation import Reconciler, judgments_in
 from services.coordinator.coordinator import Coordinator
 from services.materializer.folding import Folding
 from services.materializer.materializer import LOCK, Materializer
@@ -25,8 +26,10 @@ from services.settings import Settings
 from services.store.database import Advisory
 from services.store.projection import Views
 from services.up import COLLECT, SWITCH, TICK, require_free
+from streams.engines.kafka_reader import KafkaReader
 from streams.engines.port import Transaction
 from streams.errors import UnavailableError
+from streams.events import Judgment
 
 SILENT_S = 60.0  # a loop that was not heard of for so long hangs: the process is to be started anew
 _log = structlog.get_logger("cluster")
@@ -88,12 +91,13 @@ def make_materializer(service: ClusterService) -> Materializer:
 def run_coordinator(settings: Settings) -> None:
     """Batches, revocation, gate, sampler and the end of leases, until it is told to end. One is active."""
     service = open_cluster(settings)
-    active = ActiveCoordinator(service)
+    reconciler = make_reconciler(service)
+    active = ActiveCoordinator(service, reconciler)
     vital = Vital(
         alive=lambda: _silent(active.heard_at),
         ready=lambda: active.failure,
         lag=service.engine.lag,
-        counts=lambda: {"ticks": active.ticks},
+        counts=lambda: {"ticks": active.ticks, "reconciled": reconciler.appended},
     )
     try:
         with Probe("coordinator", vital, settings.host, settings.port):
@@ -104,10 +108,26 @@ def run_coordinator(settings: Settings) -> None:
         service.close()
 
 
+def make_reconciler(service: ClusterService) -> Reconciler:
+    """Of judgments that the stages missed; see services/cluster/reconciliation.py."""
+
+    def find(wanted: Sequence[tuple[str, str]]) -> list[Judgment]:
+        reader = KafkaReader(service.connection)
+        try:
+            return judgments_in(reader, service.layout, wanted)
+        finally:
+            reader.close()
+
+    return Reconciler(
+        database=service.database, log=service.log, lag=service.engine.lag, find=find, clock=service.clock
+    )
+
+
 class ActiveCoordinator:
     """Ticks while this process holds the lock; a second one waits for it, well and ready to take over."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
         self._lock = Advisory(service.database, "coordinator")
         self._service = service
         self._live = service.live(service.clock())
@@ -136,6 +156,7 @@ class ActiveCoordinator:
                 if self._lock.is_held() or self._lock.acquire():
                     self._coordinator.tick()
                     end_leases(self._service)
+                    self._reconciler.tick()
                     self.ticks += 1
                 self.failure = ""
             except (UnavailableError, DBAPIError) as error:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from kafka.errors import KafkaError
 from sqlalchemy import Engine, select
 
 from services.store import cluster_tables as c
 from services.store.database import outages
 from streams.codecs import decode
 from streams.engines.port import Log, Record
+from streams.errors import UnavailableError
 from streams.events import Event
 from streams.topology import Topology
 
 KEPT = frozenset({"preferences", "singles"})  # see cluster_tables.kept_events
+
+
+@contextmanager
+def kafka_outages() -> Iterator[None]:
+    """What kafka-python raises as UnavailableError."""
+    try:
+        yield
+    except KafkaError as error:
+        raise UnavailableError(f"Kafka does not answer ({error}): is it running?") from error
 
 
 class ClusterReads:
@@ -27,7 +39,8 @@ class ClusterReads:
     def read(self, topic: str, start: int = 0, limit: int = 1000) -> Sequence[Record]:
         """Records from offset `start` on; of a topic with many partitions, as far as they are folded."""
         if topic not in KEPT:
-            return self._log().read(topic, start, limit)
+            with kafka_outages():
+                return self._log().read(topic, start, limit)
         kept, event = c.kept_events.c, self.topology.topics[topic].event
         query = select(kept.number, kept.key, kept.payload).where(kept.topic == topic, kept.number >= start)
         with outages(), self._database.connect() as sql:
@@ -40,7 +53,8 @@ class ClusterReads:
     def end(self, topic: str) -> int:
         """The offset after the last record."""
         if topic not in KEPT:
-            return self._log().end(topic)
+            with kafka_outages():
+                return self._log().end(topic)
         kept = c.kept_events.c
         query = select(kept.number).where(kept.topic == topic).order_by(kept.number.desc()).limit(1)
         with outages(), self._database.connect() as sql:

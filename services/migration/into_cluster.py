@@ -65,16 +65,11 @@ def into_cluster(source: Settings, service: ClusterService, progress: Progress) 
     lock = Advisory(service.database, LOCK)
     if not lock.acquire():
         raise UnavailableError("a materializer of the cluster is running: stop all its processes first")
-    if workers := workers_of(service):
-        lock.release()
-        raise UnavailableError(f"{workers} workers of the cluster are running: stop all its processes first")
-    folder = open_service(source)
     try:
-        folder.engine.drain()
-        folder.engine.stop()
-        return _copy(folder, service, progress)
+        if workers := workers_of(service):
+            raise UnavailableError(f"{workers} workers of the cluster are running: stop all its processes first")
+        return _copy_all(open_service(source), service, progress)
     finally:
-        folder.close()
         lock.release()
 
 
@@ -88,6 +83,15 @@ def workers_of(service: ClusterService) -> int:
         if error.retriable:
             return 0  # a cluster that never had a group
         raise UnavailableError(f"Kafka does not tell its workers ({error}): is it running?") from error
+
+
+def _copy_all(folder: OneMachine, service: ClusterService, progress: Progress) -> dict[str, int]:
+    try:
+        folder.engine.drain()
+        folder.engine.stop()
+        return _copy(folder, service, progress)
+    finally:
+        folder.close()
 
 
 def _copy(folder: OneMachine, service: ClusterService, progress: Progress) -> dict[str, int]:

@@ -49,9 +49,15 @@ def out_of_cluster(service: ClusterService, target: Settings, progress: Progress
     lock = Advisory(service.database, LOCK)
     if not lock.acquire():
         raise UnavailableError("a materializer of the cluster is running: stop all its processes first")
-    if behind := {reader: lag for reader, lag in service.engine.lag().items() if lag}:
+    try:
+        if behind := {reader: lag for reader, lag in service.engine.measure().items() if lag}:
+            raise UnavailableError(f"the cluster is not done with its log ({behind}): let it finish, then stop it")
+        return _copy(service, target, progress)
+    finally:
         lock.release()
-        raise UnavailableError(f"the cluster has not applied all of its log ({behind}): let it finish, then stop it")
+
+
+def _copy(service: ClusterService, target: Settings, progress: Progress) -> dict[str, int]:
     folder = SqliteLog(target.data, service.layout.topology)
     reader = KafkaReader(service.connection)
     try:
@@ -61,7 +67,6 @@ def out_of_cluster(service: ClusterService, target: Settings, progress: Progress
     finally:
         reader.close()
         folder.close()
-        lock.release()
 
 
 class _Copying:

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from services.api import auth
 from services.api.app import create_app
 from services.cluster.composition import ClusterService, open_cluster
-from services.cluster.processes import ActiveCoordinator, make_materializer
+from services.cluster.processes import ActiveCoordinator, make_materializer, make_reconciler
 from services.cluster.setup import setup_cluster
 from services.settings import Settings
 from services.store.database import transaction
@@ -26,7 +26,7 @@ from tests.services.postgres import free_port
 from tests.services.redis import Redis
 
 PARTITIONS = 2
-WITHIN_S = 60
+WITHIN_S = 120
 
 
 def settings_of(kafka: KafkaConnection, database_url: str, redis: Redis) -> Settings:
@@ -78,7 +78,7 @@ def materializing(settings: Settings) -> Iterator[None]:
 @contextmanager
 def coordinating(settings: Settings) -> Iterator[None]:
     with closing(open_cluster(settings)) as service:
-        active = ActiveCoordinator(service)
+        active = ActiveCoordinator(service, make_reconciler(service))
         active.start()
         yield
         active.stop()
