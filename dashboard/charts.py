@@ -131,7 +131,7 @@ def evidence_curve(colours: Palette, span_ms: int, levels: list[Spec], since: in
         {"field": "evidence", "type": "quantitative", "format": ",.3~g"},
     ]
     tones = {"weighted": colours.second, "suspended": colours.warn}
-    once = {"values": [{}]}  # or each rule would be drawn once a row
+    once: Spec = {"values": [{}]}  # or each rule would be drawn once a row
     rules: list[Spec] = []
     for level in levels:
         where = {"datum": level["evidence"], "type": "quantitative", "scale": scale}
