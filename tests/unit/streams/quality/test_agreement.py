@@ -71,6 +71,7 @@ def test_intervals_hold_the_value_and_are_repeatable() -> None:
     assert found.percent.value == agreement.percent(rows)
 
 
+@pytest.mark.slow
 def test_the_resamples_are_those_of_a_plain_bootstrap() -> None:
     """Mean and spread of the vectorised resamples against whole items drawn one by one, with the package's alpha."""
     rows = crowd(items=60, annotators=3, accuracy=0.6, seed=5)
@@ -87,6 +88,7 @@ def test_the_resamples_are_those_of_a_plain_bootstrap() -> None:
     assert np.std(fast) == pytest.approx(np.std(slow), rel=0.25)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     truth = agreement.krippendorff_alpha(crowd(items=20_000, annotators=3, accuracy=0.6, seed=99))
     assert truth is not None

@@ -72,6 +72,7 @@ def test_parts_add_up_and_gains_are_shares() -> None:
         assert 0 <= cause.gain < 0.2
 
 
+@pytest.mark.slow
 def test_slices_without_meaning_are_seldom_called_a_cause() -> None:
     looks = [cause.looks for seed in range(4) for name, cause in found(seed).items() if name.startswith("part")]
     assert len(looks) == 32
@@ -103,6 +104,7 @@ def test_the_fit_finds_the_unreliable_and_a_level_near_the_mean() -> None:
     assert fitted.level == pytest.approx(mean, abs=0.06)
 
 
+@pytest.mark.slow
 def test_intervals_of_effects_hold_the_truth_as_often_as_they_say() -> None:
     """Crowds of random people and items, a slice that means nothing: the true effect is zero."""
     held = 0

@@ -124,6 +124,7 @@ def test_walds_number_of_judgments() -> None:
     assert needed[3] > 1_000
 
 
+@pytest.mark.slow
 def test_a_crowd_split_at_random_shows_no_difference() -> None:
     """People differ much; which vendor got the better ones is luck, and must not pass for quality."""
     clear = 0
