@@ -202,7 +202,7 @@ class Response(Struct, frozen=True, kw_only=True):
     length: int
     model: str = ""
     model_version: str = ""
-    markdown: int = 0  # marks of markdown (streams/content.py); 0 as well where it was admitted before they were counted
+    markdown: int = 0  # marks of markdown (streams/content.py); 0 too where they were not counted yet
 
 
 class Output(Event, frozen=True, kw_only=True):
