@@ -65,7 +65,8 @@ def test_offsets_may_have_holes_and_nothing_is_taken_twice_or_before_its_time() 
     later = Record(topic="run_updates", partition=0, offset=7, key="k", event=update(status="claimed", trainer="one"))
     book.apply([later])  # not loaded yet: `load` must not believe that it has seen the log up to 7
     book.load(log)
-    assert (claim := book.claim("two", 0))
+    claim = book.claim("two", 0)
+    assert claim
     book.restore(claim[1])
     book.apply([later])
     book.apply([later])
@@ -75,7 +76,8 @@ def test_offsets_may_have_holes_and_nothing_is_taken_twice_or_before_its_time() 
 
 def test_a_claim_that_failed_does_not_undo_what_the_log_said_meanwhile() -> None:
     book = book_of(update())
-    assert (claim := book.claim("one", 0))
+    claim = book.claim("one", 0)
+    assert claim
     other = update(status="claimed", trainer="two", ingested_at=5)
     book.apply([Record(topic="run_updates", partition=0, offset=9, key="k", event=other)])
     book.restore(claim[1])
