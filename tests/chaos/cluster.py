@@ -128,7 +128,7 @@ class Cluster:
         environment = {**self._environment, "PREFLOOP_PORT": str(port)}
         spawned = Spawned([name.split()[0]], ADMIN, port=port, log=log, environment=environment)
         spawned.launch()
-        self._stack.callback(spawned.stop)
+        self._stack.push(spawned.__exit__)
         self._processes[name] = spawned
 
     def _catch_up(self) -> None:
