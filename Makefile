@@ -38,8 +38,9 @@ check: setup ## Lint, formatting, types, and that requirements.lock fits pyproje
 	$(BIN)/mypy
 	$(BIN)/python .ci/check_lock.py
 
+# Two at a time, a file each: many wait for servers and browsers. More would start more brokers than they save time.
 test: setup ## Run all tests (under 10 minutes)
-	$(PYTEST)
+	$(PYTEST) -n 2 --dist loadfile
 
 test-unit: setup ## Run the fast tests only
 	$(PYTEST) -m "not slow" tests/unit tests/contract sdk/tests
