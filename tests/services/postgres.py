@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
@@ -62,8 +64,13 @@ class Postgres:
         self._await_answer()
 
     def kill(self) -> None:
-        """As the kernel would: no farewell to anybody."""
+        """As the kernel would: no farewell to anybody. Its children too: alone they answer for a moment longer."""
+        children = psutil.Process(self._server.pid).children(recursive=True) if self._server else []
         self._end(signal.SIGKILL)
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(children, WAIT_S)
 
     def stop(self) -> None:
         """Ends it at once, in good order."""
