@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from services.api.redis_live import RedisLive
 from services.bootstrap import Service
+from services.cluster.brokers import connection_of, layout_of
 from services.cluster.engine import RemoteEngine
 from services.cluster.follower import FollowedLog, Follower
 from services.cluster.reads import ClusterReads
@@ -21,16 +22,10 @@ from services.settings import Settings, require_cluster
 from services.store.admission import PostgresAdmissions
 from services.store.database import open_postgres, outages, transaction
 from services.store.postgres_schema import require_current
-from services.worker.__main__ import connection_of
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_log import KafkaLog
-from streams.engines.kafka_topics import Layout, make_layout
+from streams.engines.kafka_topics import Layout
 from streams.topology import TOPOLOGY
-
-
-def layout_of(settings: Settings) -> Layout:
-    """Where every topic stands."""
-    return make_layout(prefix=settings.kafka_prefix, partitions=settings.kafka_partitions)
 
 
 @dataclass(kw_only=True)

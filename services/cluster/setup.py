@@ -8,12 +8,11 @@ from sqlalchemy import Engine, select
 from services.api.auth import make_key, parse_key, store_key
 from services.api.roles import Role
 from services.bootstrap import now_ms
-from services.cluster.composition import layout_of
+from services.cluster.brokers import connection_of, layout_of
 from services.settings import Settings, require_cluster
 from services.store import models as m
 from services.store.database import open_postgres, outages, transaction
 from services.store.postgres_schema import migrate
-from services.worker.__main__ import connection_of
 from streams.engines.kafka_topics import create_topics
 
 

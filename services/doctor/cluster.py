@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine, text
 
-from services.cluster.composition import layout_of
+from services.cluster.brokers import connection_of, layout_of
 from services.doctor.findings import Finding, broken, doubtful, well
 from services.queue.redis_store import RedisStore, connect, outages_told
 from services.settings import Settings
 from services.store.database import open_postgres, outages
 from services.store.postgres_schema import newest, require_current
-from services.worker.__main__ import connection_of
 from streams.engines.kafka_topics import Layout
 from streams.errors import UnavailableError
 

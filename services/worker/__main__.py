@@ -5,33 +5,18 @@ from __future__ import annotations
 import os
 
 from services.cli import log_to_stderr
-from services.settings import Settings, read_settings
+from services.cluster.brokers import connection_of, layout_of
+from services.settings import read_settings
 from services.worker.health import probe
 from services.worker.supervisor import RESTARTS
 from streams.engines.faust_engine import FaustEngine
-from streams.engines.kafka_connection import KafkaConnection
-from streams.engines.kafka_topics import make_layout
-
-
-def connection_of(settings: Settings) -> KafkaConnection:
-    """Kafka as the settings name it."""
-    return KafkaConnection(
-        servers=settings.kafka,
-        prefix=settings.kafka_prefix,
-        protocol=settings.kafka_protocol,
-        mechanism=settings.kafka_mechanism,
-        username=settings.kafka_username,
-        password=settings.kafka_password,
-        ca_file=settings.kafka_ca_file,
-    )
 
 
 def main() -> None:
     """Joins the group and works."""
     settings = read_settings()
     log_to_stderr(settings.log_level)
-    layout = make_layout(prefix=settings.kafka_prefix, partitions=settings.kafka_partitions)
-    engine = FaustEngine(connection_of(settings), layout)
+    engine = FaustEngine(connection_of(settings), layout_of(settings))
     with probe(engine, settings.host, settings.port, restarts=int(os.environ.get(RESTARTS, "0"))):
         engine.run()
 

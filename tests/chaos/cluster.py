@@ -15,7 +15,7 @@ from typing import Self
 
 import httpx
 
-from services.cluster.composition import layout_of
+from services.cluster.brokers import connection_of, layout_of
 from services.materializer.folding import Folding, Message
 from services.settings import read_settings
 from services.spawned import Spawned, free_port
@@ -23,7 +23,6 @@ from services.store import models as m
 from services.store.database import open_postgres
 from services.store.postgres_schema import migrate
 from services.store.schema import rows_of_views
-from services.worker.__main__ import connection_of
 from streams.engines.kafka_reader import KafkaReader
 from streams.engines.kafka_topics import Layout
 from streams.engines.port import Record

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import func, select
 
-from services.cluster.composition import ClusterService, layout_of, open_cluster
+from services.cluster.brokers import layout_of
+from services.cluster.composition import ClusterService, open_cluster
 from services.cluster.processes import make_materializer
 from services.settings import Settings
 from services.store import models as m

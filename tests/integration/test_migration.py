@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, select
 
 from services.bootstrap import OneMachine, open_service
-from services.cluster.composition import ClusterService, layout_of, open_cluster
+from services.cluster.brokers import layout_of
+from services.cluster.composition import ClusterService, open_cluster
 from services.cluster.processes import make_materializer
 from services.migration.into_cluster import into_cluster, workers_of
 from services.migration.out_of_cluster import out_of_cluster

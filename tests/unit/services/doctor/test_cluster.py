@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.cluster.composition import layout_of
+from services.cluster.brokers import layout_of
 from services.doctor import cluster
 from services.doctor.command import findings
 from services.doctor.findings import Finding

@@ -1,0 +1,25 @@
+"""Kafka as the settings name it."""
+
+from __future__ import annotations
+
+from services.settings import Settings
+from streams.engines.kafka_connection import KafkaConnection
+from streams.engines.kafka_topics import Layout, make_layout
+
+
+def connection_of(settings: Settings) -> KafkaConnection:
+    """How to reach it."""
+    return KafkaConnection(
+        servers=settings.kafka,
+        prefix=settings.kafka_prefix,
+        protocol=settings.kafka_protocol,
+        mechanism=settings.kafka_mechanism,
+        username=settings.kafka_username,
+        password=settings.kafka_password,
+        ca_file=settings.kafka_ca_file,
+    )
+
+
+def layout_of(settings: Settings) -> Layout:
+    """Where every topic stands."""
+    return make_layout(prefix=settings.kafka_prefix, partitions=settings.kafka_partitions)
