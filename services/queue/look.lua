@@ -1,6 +1,6 @@
 -- All that the decision about an annotator's next task needs, read at one moment.
 --
--- ARGV: key prefix, annotator, JSON {now, skills, exclude, campaign | null}
+-- ARGV: key prefix, annotator, JSON {now, skills, exclude, campaign | null, remembered: requests to keep, 0: not noted}
 -- Returns JSON of the standing and the numbers, then documents: open leases first, then offers as (lane, document).
 --
 -- Lanes are sorted sets. Where many have begun, the first that this annotator never had is found by a cursor of their
@@ -69,6 +69,11 @@ for _, bucket in ipairs(redis.call('SMEMBERS', prefix .. 'buckets')) do
   end
 end
 
+if ask.remembered > 0 then
+  redis.call('LPUSH', prefix .. 'asked', cjson.encode({ annotator, ask.now }))
+  redis.call('LTRIM', prefix .. 'asked', 0, ask.remembered - 1)
+end
+
 local function numbers(name)
   local flat, found = redis.call('HGETALL', prefix .. name), {}
   for index = 1, #flat, 2 do found[flat[index]] = tonumber(flat[index + 1]) end
@@ -84,6 +89,8 @@ local summary = {
   bought = numbers('bought'),
   leased = numbers('leased'),
   leases = #leases,
+  bar = redis.call('GET', prefix .. 'bar') or '',
+  known = redis.call('HGET', prefix .. 'known', annotator) or '',
 }
 table.insert(documents, 1, cjson.encode(summary))
 table.insert(documents, 2, #terms > 0 and cjson.encode(terms) or '[]')

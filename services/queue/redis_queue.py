@@ -10,7 +10,7 @@ trusted either.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
 import msgspec
@@ -22,14 +22,17 @@ from services.queue import decisions
 from services.queue.books import Archive
 from services.queue.decisions import MOST_LEASES
 from services.queue.entries import Entry, Hold, entry_of
+from services.queue.order import Terms as Order
 from services.queue.order import choose, wanted
 from services.queue.port import Claim, Grant, QueueCounts, Worker
+from services.queue.redis_crowd import RedisCrowd
 from services.queue.redis_documents import Derived, Limits, Terms, as_json, terms_of
 from services.queue.redis_store import ATTEMPTS, RedisStore, Write, outages_told, parts
 from services.queue.redis_view import View
 from streams import events as e
 from streams.engines.port import Admission, Record
 from streams.errors import UnavailableError
+from streams.quality.routing import ABOUT
 
 T = TypeVar("T")
 _log = structlog.get_logger("queue")
@@ -43,6 +46,7 @@ class RedisQueue:
     def __init__(self, client: redis.Redis, archive: Archive, prefix: str = "prefloop") -> None:
         self._redis = RedisStore(client, prefix)
         self._archive = archive
+        self._crowd = RedisCrowd(self._redis)
         self._behind = False  # a batch could not be taken over: only `restore` mends that
 
     # ------------------------------------------------------------ what the log says
@@ -72,6 +76,8 @@ class RedisQueue:
         self._redis.put(
             "standings", {one.annotator: as_json([one.standing, one.reason]) for one in standings if one.enforced}
         )
+        assessed = [record.event for record in records if isinstance(record.event, e.Assessment)]
+        self._crowd.learn([(one.annotator, one.reliability) for one in assessed if one.role == "annotator"])
         by_task: dict[str, list[Record]] = {}
         for record in records:
             if isinstance(record.event, e.Task | e.TaskUpdate | e.Assignment | e.Judgment | e.Retraction):
@@ -158,10 +164,12 @@ class RedisQueue:
 
     def next(self, worker: Worker, now: int, campaign: str | None, exclude: Collection[str]) -> Grant | None:
         """See the port; order.choose decides."""
-        for _ in range(ATTEMPTS):
-            view = self._look(worker, now, campaign, exclude)
+        is_refused = cache(partial(self._crowd.is_refused, worker.annotator))  # however often it is tried
+        for attempt in range(ATTEMPTS):
+            view = self._look(worker, now, campaign, exclude, is_noted=attempt == 0)
             leases = view.leases(worker.annotator)
-            found = choose(worker, view.offers, exclude, view.order) if len(leases) < MOST_LEASES else None
+            order = self._order(view, now, is_refused)
+            found = choose(worker, view.offers, exclude, order) if len(leases) < MOST_LEASES else None
             if found is None:  # what they hold already, in another browser perhaps, comes again
                 return next((lease for lease in leases if wanted(lease, campaign, exclude)), None)
             entry, role = found
@@ -174,8 +182,26 @@ class RedisQueue:
                 return entry.grant(hold)
         raise UnavailableError("too many ask for the same tasks at once: try again", retry_after=1)
 
-    def _look(self, worker: Worker, now: int, campaign: str | None, exclude: Collection[str]) -> View:
-        ask = {"now": now, "skills": sorted(worker.skills), "exclude": list(exclude), "campaign": campaign}
+    def _order(self, view: View, now: int, is_refused: Callable[[], bool]) -> Order:
+        return Order(
+            is_spent=view.is_spent,
+            gold_rate=lambda name: view.terms_of(name).gold_rate,
+            given=view.given,
+            grade=view.grade,
+            is_refused=is_refused,
+            is_left_to_better=lambda entry: self._crowd.is_left_to_better(view.bar, entry.holds, now),
+        )
+
+    def _look(
+        self, worker: Worker, now: int, campaign: str | None, exclude: Collection[str], *, is_noted: bool
+    ) -> View:
+        ask = {
+            "now": now,
+            "skills": sorted(worker.skills),
+            "exclude": list(exclude),
+            "campaign": campaign,
+            "remembered": ABOUT if is_noted else 0,
+        }
         with outages_told():
             answer = self._redis.run("look", worker.annotator, as_json(ask))
         view = View(answer)

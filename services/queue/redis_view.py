@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from services.queue.entries import Entry
 from services.queue.order import Kind
-from services.queue.order import Terms as OrderTerms
 from services.queue.port import Grant
+from services.queue.redis_crowd import bar_from, known_from
 from services.queue.redis_documents import Terms, entry_from, terms_of
 from streams.events import Campaign
 
@@ -23,6 +23,8 @@ class _Summary(Struct, frozen=True):
     bought: dict[str, int] | None
     leased: dict[str, int] | None
     leases: int
+    bar: str
+    known: str
 
 
 class Offer:
@@ -55,7 +57,9 @@ class View:
 
     def __init__(self, answer: Sequence[bytes]) -> None:
         summary = msgspec.json.decode(answer[0], type=_Summary)
-        self.token, self.standing, self._given = summary.token, summary.standing, summary.given
+        self.token, self.standing, self.given = summary.token, summary.standing, summary.given
+        self.bar = bar_from(summary.bar)
+        self.grade = self.bar.grade(known_from(summary.known))
         self._bought, self._leased = summary.bought or {}, summary.leased or {}
         self._terms = {terms.name: terms for terms in msgspec.json.decode(answer[1], type=list[Terms])}
         leases, offers = answer[2 : 2 + summary.leases], answer[2 + summary.leases :]
@@ -82,13 +86,7 @@ class View:
         """The campaign's, or those of one that nobody described."""
         return self._terms.get(campaign) or terms_of(Campaign(name=campaign, version=1))
 
-    @property
-    def order(self) -> OrderTerms:
-        """What order.choose asks for."""
-        return OrderTerms(
-            is_spent=self._is_spent, gold_rate=lambda name: self.terms_of(name).gold_rate, given=self._given
-        )
-
-    def _is_spent(self, campaign: str) -> bool:
+    def is_spent(self, campaign: str) -> bool:
+        """Whether the campaign has bought all that its budget allows."""
         budget = self.terms_of(campaign).budget
         return budget is not None and self._bought.get(campaign, 0) + self._leased.get(campaign, 0) >= budget

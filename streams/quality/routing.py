@@ -16,8 +16,9 @@ for good, that is what standings are for.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from itertools import islice
+from collections import Counter, deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from streams.events import Reliability
@@ -36,52 +37,67 @@ ABOUT = 256  # if it was one of the last so many requests
 HEARD = 200  # judgments from which on the crowd is known well enough to tell people apart
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """Where the better part of the crowd begins."""
+
+    accuracy: float = NEWCOMER  # from which on an annotator is one of the better
+    heard: int = 0  # judgments it was learned from
+
+    def moved(self, accuracy: float) -> Bar:
+        """After one more judgment, by an annotator of that accuracy."""
+        step = STEP * ((1 - SHARE_BETTER) if accuracy > self.accuracy else -SHARE_BETTER)
+        return Bar(accuracy=self.accuracy + step, heard=self.heard + 1)
+
+    def grade(self, known: Reliability | None) -> Grade:
+        """Where an annotator of whom this is known stands in the crowd; None: a newcomer."""
+        if self.heard < HEARD:
+            return "better"
+        if known is None:
+            return "better" if self.accuracy <= NEWCOMER else "usual"
+        if known.accuracy < LEAST_ACCURACY and known.evidence >= LEAST_EVIDENCE:
+            return "seldom"
+        return "better" if known.accuracy >= self.accuracy - STEP else "usual"  # the bar trembles by a step
+
+
+def is_refused(request: int) -> bool:
+    """Whether that request of somebody who is asked seldom is one of those that are not met; the first is 1."""
+    return request % SELDOM != 0
+
+
+def about(asked: Iterable[tuple[str, int]], holders: Collection[str], now: int) -> set[str]:
+    """Who of those that asked last (annotator, when in ms) is about and never had the task with these holders."""
+    return {annotator for annotator, at in asked if at >= now - ABOUT_MS and annotator not in holders}
+
+
 class Crowd:
-    """What the router knows of the annotators. Not thread-safe."""
+    """What the router of one process knows of the annotators. Not thread-safe."""
 
     def __init__(self) -> None:
-        self.bar = NEWCOMER  # accuracy from which on an annotator is one of the better
+        self.bar = Bar()
         self._known: dict[str, Reliability] = {}
-        self._heard = 0
-        self._asked: dict[str, tuple[int, int]] = {}  # number and time (ms) of their last request, the oldest first
-        self._requests = 0
-        self._refused: dict[str, int] = {}
+        self._asked: deque[tuple[str, int]] = deque(maxlen=ABOUT)  # who made the last requests, and when (ms)
+        self._refused: Counter[str] = Counter()
 
     def learn(self, annotator: str, known: Reliability) -> None:
         """Takes over what an assessment says of its annotator."""
-        self._heard += 1
         self._known[annotator] = known
-        self.bar += STEP * ((1 - SHARE_BETTER) if known.accuracy > self.bar else -SHARE_BETTER)
+        self.bar = self.bar.moved(known.accuracy)
 
     def asks(self, annotator: str, now: int) -> Grade:
-        """The annotator's grade; counts the request, made at `now` (ms)."""
-        self._requests += 1
-        self._asked.pop(annotator, None)
-        self._asked[annotator] = self._requests, now
+        """The annotator's grade; notes the request, made at `now` (ms)."""
+        self._asked.append((annotator, now))
         return self.grade(annotator)
 
     def grade(self, annotator: str) -> Grade:
         """Where the annotator stands in the crowd."""
-        known = self._known.get(annotator)
-        if self._heard < HEARD:
-            return "better"
-        if known is None:
-            return "better" if self.bar <= NEWCOMER else "usual"
-        if known.accuracy < LEAST_ACCURACY and known.evidence >= LEAST_EVIDENCE:
-            return "seldom"
-        return "better" if known.accuracy >= self.bar - STEP else "usual"  # the bar trembles by a step
+        return self.bar.grade(self._known.get(annotator))
 
     def is_refused(self, annotator: str) -> bool:
         """Whether this request of somebody who is asked seldom is one of those that are not met."""
-        self._refused[annotator] = self._refused.get(annotator, 0) + 1
-        return self._refused[annotator] % SELDOM != 0
+        self._refused[annotator] += 1
+        return is_refused(self._refused[annotator])
 
     def is_left_to_better(self, holders: Collection[str], now: int) -> bool:
         """Whether one of the better annotators is about who has not had the task with these holders."""
-        for annotator in islice(reversed(self._asked), ABOUT):
-            number, at = self._asked[annotator]
-            if number <= self._requests - ABOUT or at < now - ABOUT_MS:
-                return False
-            if annotator not in holders and self.grade(annotator) == "better":
-                return True
-        return False
+        return any(self.grade(annotator) == "better" for annotator in about(self._asked, holders, now))

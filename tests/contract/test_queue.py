@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from streams import events as e
 from streams.admission import judgment_id
 from streams.engines.port import Record
 from streams.errors import ConflictError, ForbiddenError, GoneError, InputError, NotFoundError
+from streams.quality.routing import ABOUT_MS, HEARD, LEAST_EVIDENCE, SELDOM
 from streams.topology import TOPOLOGY
 from tests.services.redis import Redis
 
@@ -65,10 +67,17 @@ class Desk:
 
     def commit(self, *events: e.Event) -> None:
         for event in events:
-            topic = TOPOLOGY.by_event[type(event)]
-            record = Record(topic=topic.name, partition=0, offset=self.offset, key=topic.key(event), event=event)
-            self.offset += 1
-            self.queue.apply([record])
+            self.queue.apply([self._record(event)])
+
+    def learn(self, accuracies: Mapping[str, float], count: int = HEARD) -> None:
+        """So many assessments of each of them."""
+        told = [assessed(name, accuracy) for _ in range(count) for name, accuracy in accuracies.items()]
+        self.queue.apply([self._record(event) for event in told])
+
+    def _record(self, event: e.Event) -> Record:
+        topic = TOPOLOGY.by_event[type(event)]
+        self.offset += 1
+        return Record(topic=topic.name, partition=0, offset=self.offset - 1, key=topic.key(event), event=event)
 
     def next(self, name: str, now: int = NOW, *, exclude: tuple[str, ...] = (), **worker: Any) -> Grant | None:
         grant = self.queue.next(Worker(annotator=name, **worker), now, None, exclude)
@@ -101,6 +110,21 @@ def judgment(grant: Grant, revision: int, *, late: bool = False) -> e.Judgment:
         choice="a",
         role=grant.role,
         late=late,
+    )
+
+
+def assessed(annotator: str, accuracy: float) -> e.Assessment:
+    known = e.Reliability(
+        accuracy=accuracy,
+        accuracy_low=0.0,
+        accuracy_high=1.0,
+        side_bias=0.0,
+        tie_rate=0.1,
+        judgments=HEARD,
+        evidence=2 * LEAST_EVIDENCE,
+    )
+    return e.Assessment(
+        judgment="j", task="none", annotator=annotator, revision=1, choice="a", swapped=False, reliability=known
     )
 
 
@@ -183,6 +207,39 @@ def test_the_suspended_get_nothing_until_reinstated(desk: Desk) -> None:
 def test_a_suspension_that_is_only_reported_changes_nothing(desk: Desk) -> None:
     desk.commit(task("t"), e.Standing(annotator="ada", standing="suspended", enforced=False))
     assert name_of(desk.next("ada")) == "t"
+
+
+# ---------------------------------------------------------------- who is asked for what
+
+CROWD = {"good": 0.9, "fine": 0.9, "usual": 0.75, "coin": 0.5}
+
+
+def test_the_better_ones_finish_what_others_begin(desk: Desk) -> None:
+    desk.learn(CROWD)
+    desk.commit(*[task(f"t{i}", overlap=3) for i in range(3)])
+    assert name_of(desk.next("usual")) == "t0"
+    assert name_of(desk.next("usual")) == "t1"
+    assert name_of(desk.next("good")) == "t0"
+    assert name_of(desk.next("newcomer")) == "t2"  # the bar is above what is expected of who is not known
+
+
+def test_what_is_begun_is_left_to_the_better_ones_while_one_is_about(desk: Desk) -> None:
+    desk.learn(CROWD)
+    desk.commit(task("t", overlap=3), task("u", skills=("law",)))
+    assert name_of(desk.next("good")) == "t"
+    assert name_of(desk.next("usual")) == "t"  # nobody better is about who has not had it
+    assert name_of(desk.next("good", skills=frozenset({"law"}))) == "u"
+    desk.learn({"better": 0.9}, count=1)
+    assert name_of(desk.next("better", exclude=("t",))) is None
+    assert desk.next("newcomer") is None
+    assert name_of(desk.next("newcomer", NOW + ABOUT_MS + 1)) == "t"
+
+
+def test_a_coin_is_asked_seldom(desk: Desk) -> None:
+    desk.learn(CROWD)
+    desk.commit(*[task(f"t{i}") for i in range(3)])
+    given = [name_of(desk.next("coin")) for _ in range(2 * SELDOM)]
+    assert given == [None] * (SELDOM - 1) + ["t0"] + ["t0"] * (SELDOM - 1) + ["t1"]
 
 
 # ---------------------------------------------------------------- quotas and leases
@@ -269,12 +326,17 @@ def test_a_budget_ends_what_is_bought(desk: Desk) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(moves=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["next", "judge", "skip", "wait"])), max_size=80))
+@given(
+    moves=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["next", "judge", "skip", "wait"])), max_size=80),
+    is_routed=st.booleans(),
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_quotas_are_exact_whatever_people_do(
-    kind: str, request: pytest.FixtureRequest, moves: list[tuple[int, str]]
+    kind: str, request: pytest.FixtureRequest, moves: list[tuple[int, str]], is_routed: bool
 ) -> None:
     desk, now = Desk(fresh_queue(kind, request)), NOW
+    if is_routed:
+        desk.learn({f"a{i}": 0.5 + 0.1 * i for i in range(5)})
     desk.commit(*[task(f"t{i}", overlap=2) for i in range(3)])
     holds: dict[str, dict[str, Grant]] = {f"a{i}": {} for i in range(5)}
     had: set[tuple[str, str]] = set()

@@ -25,7 +25,9 @@ from services.settings import Settings
 from streams import events as e
 from streams.engines.port import Record
 from streams.errors import UnavailableError
+from streams.quality.routing import HEARD
 from streams.topology import TOPOLOGY
+from tests.contract.test_queue import assessed
 from tests.services.redis import Redis
 
 NOW = 1_790_000_000_000
@@ -122,7 +124,11 @@ def test_two_processes_never_get_the_same_slot(redis_url: str) -> None:
         )
         for name in ("left", "right")
     ]
-    told = [racer.communicate("go\n", timeout=60)[0].split("\n")[:-1] for racer in racers]
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    told = [racer.communicate(timeout=60)[0].split("\n")[:-1] for racer in racers]
     won = [line for lines in told for line in lines if line != "none"]
     assert len(won) == len(set(won)) == 60
 
@@ -157,9 +163,10 @@ def test_a_budget_is_not_overdrawn_by_a_race(redis_url: str) -> None:
 @given(
     moves=st.lists(
         st.tuples(st.integers(0, 3), st.sampled_from(["next", "judge", "skip", "undo", "wait", "more"])), max_size=60
-    )
+    ),
+    accuracies=st.lists(st.sampled_from([0.5, 0.7, 0.8, 0.9]), max_size=4),
 )
-def test_both_queues_decide_alike(redis_url: str, moves: list[tuple[int, str]]) -> None:
+def test_both_queues_decide_alike(redis_url: str, moves: list[tuple[int, str]], accuracies: list[float]) -> None:
     memory = MemoryQueue(EmptyArchive())
     memory.restore(iter(()), campaigns=[], standings={}, given={}, bought={})
     both: list[AssignmentQueue] = [memory, queue_at(redis_url)]
@@ -167,6 +174,7 @@ def test_both_queues_decide_alike(redis_url: str, moves: list[tuple[int, str]]) 
         e.Campaign(name="default", version=1, gold_rate=0.3),
         *[task(f"t{i}", overlap=1 + i % 3, priority=i % 2) for i in range(6)],
         *[task(f"g{i}", gold="a") for i in range(3)],
+        *[assessed(f"a{i}", accuracy) for _ in range(HEARD // 2) for i, accuracy in enumerate(accuracies)],
     ]
     for queue in both:
         queue.apply(records(*known))
