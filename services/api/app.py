@@ -20,6 +20,7 @@ from services.api.errors import http_answer
 from services.api.middleware import Observed
 from services.api.openapi import document
 from services.api.routes import ENDPOINTS
+from services.api.routes.tasks import end_leases
 from services.api.routing import App, register
 from services.bootstrap import Service
 from services.queue.rebuild import restore
@@ -105,7 +106,7 @@ async def _recover(context: Context) -> None:
         await anyio.to_thread.run_sync(service.engine.drain, abandon_on_cancel=True)
         await anyio.to_thread.run_sync(restore, context.queue, service.database)
     except Exception as error:
-        context.live.error(context.clock(), "recovery", str(error))
+        await context.note("recovery", str(error))
         _log.error("recovery failed: no task will be granted", exc_info=True)
 
 
@@ -117,7 +118,7 @@ async def _count(context: Context) -> None:
             totals = await anyio.to_thread.run_sync(context.service.store.totals)
             context.live.reach(totals, context.clock())
         except Exception as error:
-            context.live.error(context.clock(), "counts", str(error))
+            await context.note("counts", str(error))
 
 
 async def _tick(context: Context) -> None:
@@ -127,9 +128,7 @@ async def _tick(context: Context) -> None:
         if not context.queue.ready:
             continue
         try:
-            ended = context.queue.expire(context.clock())
-            if ended:
-                await context.write(lambda transaction, ended=ended: [transaction.append(event) for event in ended])  # type: ignore[misc]
+            await end_leases(context)
         except Exception as error:
-            context.live.error(context.clock(), "leases", str(error))
+            await context.note("leases", str(error))
             _log.error("leases could not be ended", exc_info=True)

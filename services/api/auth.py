@@ -92,6 +92,9 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+Known = tuple[str, Caller, float]  # hash of the secret, caller, until when that is believed
+
+
 class Keyring:
     """The keys in force, read once each, or once in a while."""
 
@@ -106,28 +109,28 @@ class Keyring:
         self._database = database
         self._fresh_s = fresh_s
         self._timer = timer
-        self._known: dict[str, tuple[str, Caller, float]] = {}  # hash, caller, until when
+        self._known: dict[str, Known] = {}
         self._lock = threading.Lock()
 
     def caller(self, authorization: str) -> Caller:
-        """Who sent this Authorization header. Raises UnauthorizedError."""
-        scheme, _, key = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise UnauthorizedError("no key was sent", mend=MEND)
-        key_id, secret = parse_key(key.strip())
+        """Who sent this Authorization header; may read the database. Raises UnauthorizedError."""
+        if (recalled := self.recalled(authorization)) is not None:
+            return recalled
+        key_id, secret = _sent(authorization)
+        return _proven(self._read(key_id), secret)
+
+    def recalled(self, authorization: str) -> Caller | None:
+        """The same from memory; None where the database has to be asked. Raises UnauthorizedError."""
+        key_id, secret = _sent(authorization)
         known = self._known.get(key_id)
-        if known is None or known[2] < self._timer():
-            known = self._read(key_id)
-        if known is None or not hmac.compare_digest(known[0], hash_secret(secret)):
-            raise UnauthorizedError("this key is not in force: it is unknown or was revoked", mend=MEND)
-        return known[1]
+        return None if known is None or known[2] < self._timer() else _proven(known, secret)
 
     def forget(self, key_id: str) -> None:
         """The key was revoked."""
         with self._lock:
             self._known.pop(key_id, None)
 
-    def _read(self, key_id: str) -> tuple[str, Caller, float] | None:
+    def _read(self, key_id: str) -> Known | None:
         query = (
             select(m.keys, m.annotators.c.skills)
             .outerjoin(m.annotators, m.keys.c.annotator == m.annotators.c.annotator)
@@ -139,6 +142,19 @@ class Keyring:
                 return None
             self._known[key_id] = row.secret_hash, _caller_of(row), self._timer() + self._fresh_s
             return self._known[key_id]
+
+
+def _sent(authorization: str) -> tuple[str, str]:
+    scheme, _, key = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise UnauthorizedError("no key was sent", mend=MEND)
+    return parse_key(key.strip())
+
+
+def _proven(known: Known | None, secret: str) -> Caller:
+    if known is None or not hmac.compare_digest(known[0], hash_secret(secret)):
+        raise UnauthorizedError("this key is not in force: it is unknown or was revoked", mend=MEND)
+    return known[1]
 
 
 def _caller_of(row: Row[Any]) -> Caller:

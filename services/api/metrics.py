@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from services.queue.port import QueueCounts
+from streams.errors import UnavailableError
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 Counts = Callable[[], Mapping[str, int]]
@@ -37,12 +39,9 @@ class _Numbers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The families, as prometheus_client wants them."""
-        sources, counts = self._sources, self._sources.queue()
-        tasks = GaugeMetricFamily("prefloop_queue_tasks", "Tasks that wait for judgments", labels=["status"])
-        tasks.add_metric(["open"], counts.open)
-        tasks.add_metric(["escalated"], counts.escalated)
-        yield tasks
-        yield GaugeMetricFamily("prefloop_queue_leases", "Tasks that are with annotators now", value=counts.leased)
+        sources = self._sources
+        with contextlib.suppress(UnavailableError):  # an outage of the queue must not hide the other numbers
+            yield from _queue(sources.queue())
         yield GaugeMetricFamily("prefloop_ready", "1: tasks are granted, engine and views work", value=sources.ready())
         lag = GaugeMetricFamily("prefloop_lag_events", "Events not yet applied, by reader", labels=["reader"])
         for reader, behind in sources.lag().items():
@@ -56,6 +55,14 @@ class _Numbers(Collector):
         yield _counter("prefloop_errors", "What went wrong inside, since the start", "where", sources.errors())
         if sources.folder is not None:
             yield from _disk(sources.folder)
+
+
+def _queue(counts: QueueCounts) -> Iterator[Metric]:
+    tasks = GaugeMetricFamily("prefloop_queue_tasks", "Tasks that wait for judgments", labels=["status"])
+    tasks.add_metric(["open"], counts.open)
+    tasks.add_metric(["escalated"], counts.escalated)
+    yield tasks
+    yield GaugeMetricFamily("prefloop_queue_leases", "Tasks that are with annotators now", value=counts.leased)
 
 
 def _disk(folder: Path) -> Iterator[Metric]:

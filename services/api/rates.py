@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import math
 import threading
-from importlib import resources
-from typing import Any, Protocol
+from typing import Protocol
 
-import redis
-import structlog
-
-from services.queue.redis_store import connect, outages_told
 from services.settings import Settings
-from streams.errors import UnavailableError
 
 MINUTE_MS = 60_000
 FORGOTTEN_FROM = 10_000  # callers, of whom those with nothing used are forgotten
-_log = structlog.get_logger("rates")
 
 
 class Rates(Protocol):
@@ -58,30 +51,14 @@ class MemoryRates:
         return math.ceil(wait)
 
 
-class RedisRates:
-    """Shared by all replicas. Where Redis does not answer nobody is limited: it is there to protect, not to stop."""
-
-    def __init__(self, client: redis.Redis, per_minute: int, prefix: str = "prefloop") -> None:
-        self._each = MINUTE_MS / per_minute
-        self._prefix = f"{{{prefix}}}rate:"
-        script = resources.files("services.api").joinpath("rates.lua").read_text(encoding="utf-8")
-        self._script: Any = client.register_script(script)
-
-    def take(self, caller: str, now: int) -> int:
-        """See Rates."""
-        try:
-            with outages_told():
-                return int(self._script(keys=[self._prefix + caller], args=[now, self._each, MINUTE_MS]))
-        except UnavailableError as error:
-            _log.warning("requests are not limited", error=str(error))
-            return 0
-
-
 def rates_of(settings: Settings) -> Rates | None:
     """The limit that the settings ask for; None where they ask for none."""
     if not settings.requests_per_minute:
         return None
     if settings.is_cluster:
+        from services.api.redis_rates import RedisRates  # redis: 14 MB that one machine does without
+        from services.queue.redis_store import connect
+
         prefix = settings.kafka_prefix.rstrip(".")
         return RedisRates(connect(settings.redis_url), settings.requests_per_minute, prefix)
     return MemoryRates(settings.requests_per_minute)

@@ -6,20 +6,15 @@ never a request. Events are counted by the materializer in SQL; see LiveCounts.r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import redis
-import structlog
 
 from services.api.live import ERRORS_KEPT, LONGEST_MESSAGE, ONLINE_MS, LiveCounts
-from services.queue.redis_store import outages_told
-from streams.errors import UnavailableError
+from services.api.redis_extras import Extras
 
-T = TypeVar("T")
 SEEN_AGAIN_MS = 10_000  # an annotator at work is noted no more often than this
-_log = structlog.get_logger("live")
 
 
 class RedisLive(LiveCounts):
@@ -29,28 +24,29 @@ class RedisLive(LiveCounts):
         super().__init__(started_at)
         self._redis: Any = client  # redis-py types every answer as perhaps awaitable
         self._keys = f"{{{prefix}}}live:"
+        self._extras = Extras("live numbers are missing")
 
     def error(self, now: int, where: str, message: str) -> None:
         """Remembers what went wrong; the same again only moves its time, so that it hides nothing else."""
         super().error(now, where, message)
         told = {"at": now, "where": where, "message": message[:LONGEST_MESSAGE]}
-        self._attempt(lambda: self._tell(told), None)
+        self._extras.attempt(lambda: self._tell(told), None)
 
     def newest_errors(self) -> list[dict[str, Any]]:
         """Of all processes, oldest first; of this one while Redis does not answer."""
-        kept = self._attempt(lambda: list(self._redis.lrange(self._keys + "errors", 0, -1)), None)
+        kept = self._extras.attempt(lambda: list(self._redis.lrange(self._keys + "errors", 0, -1)), None)
         return super().newest_errors() if kept is None else [msgspec.json.decode(one) for one in kept]
 
     def seen(self, annotator: str, now: int) -> None:
         """The annotator is here."""
         if now - self._seen.get(annotator, 0) >= SEEN_AGAIN_MS:
             super().seen(annotator, now)
-            self._attempt(lambda: self._redis.zadd(self._keys + "seen", {annotator: now}), None)
+            self._extras.attempt(lambda: self._redis.zadd(self._keys + "seen", {annotator: now}), None)
 
     def online(self, now: int) -> int:
         """Annotators heard of in the last two minutes, by any replica."""
         since = now - ONLINE_MS + 1
-        found = self._attempt(lambda: int(self._redis.zcount(self._keys + "seen", since, "+inf")), None)
+        found = self._extras.attempt(lambda: int(self._redis.zcount(self._keys + "seen", since, "+inf")), None)
         return super().online(now) if found is None else found
 
     def _tell(self, told: dict[str, Any]) -> None:
@@ -63,11 +59,3 @@ class RedisLive(LiveCounts):
         pipe.rpush(key, msgspec.json.encode(told))
         pipe.ltrim(key, -ERRORS_KEPT, -1)
         pipe.execute()
-
-    def _attempt(self, act: Callable[[], T], otherwise: T) -> T:
-        try:
-            with outages_told():
-                return act()
-        except UnavailableError as error:
-            _log.warning("live numbers are missing", error=str(error))
-            return otherwise

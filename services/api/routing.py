@@ -100,21 +100,21 @@ def path_names(path: str) -> list[str]:
 def _guarded(context: Context, endpoint: Endpoint, roles: Roles) -> Callable[[Request], Awaitable[Response]]:
     async def guarded(request: Request) -> Response:
         try:
-            caller = _allowed(context, request, roles)
+            caller = await _allowed(context, request, roles)
             return await endpoint.answer(Call(request, context, caller))
         except InputError as error:
             return input_answer(error)
         except TooManyError as error:
             return outage_answer(error)
         except UnavailableError as error:
-            context.live.error(context.clock(), endpoint.path, str(error))
+            await context.note(endpoint.path, str(error))
             return outage_answer(error)
         except DataError as error:
             return input_answer(_unfit(error))
         except SQLAlchemyError as error:
-            return _outage(context, endpoint, error)
+            return await _outage(context, endpoint, error)
         except Exception as error:
-            context.live.error(context.clock(), endpoint.path, f"{type(error).__name__}: {error}")
+            await context.note(endpoint.path, f"{type(error).__name__}: {error}")
             request_id = request.scope.get("prefloop.request_id", "")
             _log.error("unexpected", path=endpoint.path, request_id=request_id, exc_info=True)
             return unexpected_answer(request_id)
@@ -122,19 +122,19 @@ def _guarded(context: Context, endpoint: Endpoint, roles: Roles) -> Callable[[Re
     return guarded
 
 
-def _allowed(context: Context, request: Request, roles: Roles) -> Caller:
+async def _allowed(context: Context, request: Request, roles: Roles) -> Caller:
     """Who calls. Raises UnauthorizedError, ForbiddenError, TooManyError."""
     if roles is PUBLIC:
         return NOBODY
-    caller = context.keyring.caller(request.headers.get("authorization", ""))
+    caller = await context.caller(request.headers.get("authorization", ""))
     if caller.role not in roles:
         raise ForbiddenError(
             f"the role {caller.role} may not do this",
             mend=f"use a key with one of the roles: {', '.join(sorted(roles))}",
         )
-    context.check_rate(caller.key_id)
+    await context.check_rate(caller.key_id)
     if caller.annotator:
-        context.live.seen(caller.annotator, context.clock())
+        await context.ask(lambda: context.live.seen(caller.annotator, context.clock()))
     return caller
 
 
@@ -143,8 +143,8 @@ def _unfit(error: DataError) -> InputError:
     return InputError(f"a value cannot be looked for: {error.orig}", mend="send no NUL, and no huge numbers")
 
 
-def _outage(context: Context, endpoint: Endpoint, error: SQLAlchemyError) -> Response:
-    context.live.error(context.clock(), endpoint.path, str(error))
+async def _outage(context: Context, endpoint: Endpoint, error: SQLAlchemyError) -> Response:
+    await context.note(endpoint.path, str(error))
     _log.error("database", path=endpoint.path, exc_info=True)
     outage = UnavailableError("the database could not be used")
     outage.__cause__ = error

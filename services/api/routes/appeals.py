@@ -75,7 +75,7 @@ async def list_appeals(call: Call) -> Response:
     rows = await call.context.query(_open)
     store = call.context.service.store
     for row in rows:
-        words = store.newest("texts", row["appeal"])
+        words = await call.context.ask(lambda appeal=row["appeal"]: store.newest("texts", appeal))  # type: ignore[misc]
         row["words"] = words.reason if isinstance(words, Text) else ""
     return json_answer({"appeals": rows})
 

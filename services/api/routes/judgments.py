@@ -28,14 +28,14 @@ async def post_judgment(call: Call) -> Response:
     raw = await call.read(_raw)
     worker, context = worker_of(call.caller), call.context
     now = context.clock()
-    claim = context.queue.claim(raw.task, worker.annotator, raw.revision, now)
+    claim = await context.ask(lambda: context.queue.claim(raw.task, worker.annotator, raw.revision, now))
     admission: Admission | None = None
     try:
         judgment, reason = _stamped(context, claim, raw, now, call.caller)
         content_hash = judgment_hash(raw)
         admission = await context.write(lambda tx: append_judgment(tx, judgment, reason, content_hash))
     finally:
-        context.queue.settle_claim(claim, admission)
+        await context.ask(lambda: context.queue.settle_claim(claim, admission))
     if admission == "other":
         raise ConflictError(
             f"revision {raw.revision} of this judgment was already sent and says something else; the first is kept",

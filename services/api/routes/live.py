@@ -25,7 +25,15 @@ MOST_PAGE = 1_000
 async def get_live(call: Call) -> Response:
     """What happens right now."""
     context = call.context
-    now, counts, topology = context.clock(), context.queue.counts(), context.service.store.topology
+    now, topology = context.clock(), context.service.store.topology
+    counts, lag, online, errors = await context.ask(
+        lambda: (
+            context.queue.counts(),
+            context.service.engine.lag(),
+            context.live.online(now),
+            context.live.newest_errors(),
+        )
+    )
     stored = await context.query(_stored)
     return json_answer(
         {
@@ -33,19 +41,19 @@ async def get_live(call: Call) -> Response:
             "started_at": context.live.started_at,
             "version": call.request.app.version,
             "topics": context.live.topics(list(topology.topics), now),
-            "lag": context.service.engine.lag(),
+            "lag": lag,
             "queue": {
                 "open": counts.open,
                 "leased": counts.leased,
                 "escalated": counts.escalated,
                 "by_campaign": counts.by_campaign,
             },
-            "annotators": {**stored["annotators"], "online": context.live.online(now)},
+            "annotators": {**stored["annotators"], "online": online},
             "preferences": stored["preferences"],
             "batches": stored["batches"],
             "champion": await context.query(lambda _: _champions(call)),
             "dead_letters": stored["dead_letters"],
-            "errors": context.live.newest_errors(),
+            "errors": errors,
             "history": context.live.history(),
         }
     )
@@ -130,7 +138,7 @@ async def readyz(call: Call) -> Response:
     failure = call.context.service.engine.failure
     if failure is not None:
         return outage_answer(UnavailableError(f"the engine has stopped: {failure}", retry_after=10))
-    if not call.context.queue.ready:
+    if not await call.context.ask(lambda: call.context.queue.ready):
         return outage_answer(UnavailableError("the views are being folded up to the end of the log"))
     return json_answer({"status": "ready"})
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import anyio.to_thread
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, case, func, select
 from starlette.responses import Response
 
@@ -22,7 +23,7 @@ from services.queue.port import Grant, Worker
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.errors import ForbiddenError, NotFoundError, UnsureError
-from streams.events import Assignment, Part, Text
+from streams.events import Part, Text
 
 DAY_MS = 24 * 3_600_000
 LONG_TEXT = 2_000  # characters; longer ones are rendered in a thread
@@ -60,7 +61,7 @@ async def get_me(call: Call) -> Response:
     rounds = choosy(context.campaigns.all())
     progress = await context.query(lambda sql: _progress(sql, caller.annotator, now // DAY_MS * DAY_MS))
     qualification = await context.query(lambda sql: qualified(sql, caller.annotator, rounds)) if rounds else []
-    standing = context.queue.standing(caller.annotator) if caller.annotator else "active"
+    standing, counts = await context.ask(lambda: (context.queue.standing(caller.annotator), context.queue.counts()))
     return json_answer(
         {
             "role": caller.role,
@@ -69,7 +70,7 @@ async def get_me(call: Call) -> Response:
             "standing": standing,
             "skills": sorted(caller.skills),
             **progress,
-            "open_tasks": context.queue.counts().open,
+            "open_tasks": counts.open,
             "qualification": [asdict(one) for one in qualification],
             "campaigns": [campaign.name for campaign in context.campaigns.all() if campaign.mode == "live"],
         }
@@ -115,28 +116,36 @@ async def _within_share(context: Context, model: Worker) -> Worker:
 
 
 async def _granted(context: Context, worker: Worker, wanted: NextTask) -> Grant | None:
+    if context.service.is_alone:
+        await end_leases(
+            context
+        )  # a slot is free the moment its lease is over; a cluster's coordinator looks every second
     now = context.clock()
-    ended = context.queue.expire(now)
-    grant = context.queue.next(worker, now, wanted.campaign, wanted.exclude)
-    events = [*ended, *([assignment_of(grant, now)] if grant and not grant.renewed else [])]
-    if not events:
+    grant = await context.ask(lambda: context.queue.next(worker, now, wanted.campaign, wanted.exclude))
+    if grant is None or grant.renewed:
         return grant
+    granted = assignment_of(grant, now)
     try:
-        await context.write(lambda transaction: _append_all(transaction, events))
+        await context.write(lambda transaction: transaction.append(granted))
     except UnsureError:
         raise  # it may be in the log: the slot stays taken until the log, or the end of the lease, says more
     except Exception:
-        if grant is not None:
-            context.queue.settle_grant(grant, durable=False)
+        await context.ask(lambda: context.queue.settle_grant(grant, durable=False))
         raise
-    if grant is not None:
-        context.queue.settle_grant(grant, durable=True)
+    await context.ask(lambda: context.queue.settle_grant(grant, durable=True))
     return grant
 
 
-def _append_all(transaction: Transaction, events: Sequence[Assignment]) -> None:
-    for event in events:
-        transaction.append(event)
+async def end_leases(context: Context) -> None:
+    """Ends those that are over by now, durable."""
+    ended = context.queue.expire(context.clock())
+
+    def append(transaction: Transaction) -> None:
+        for event in ended:
+            transaction.append(event)
+
+    if ended:
+        await context.write(append)
 
 
 async def skip_task(call: Call) -> Response:
@@ -148,7 +157,8 @@ async def skip_task(call: Call) -> Response:
 
 async def give_back(context: Context, task: str, annotator: str, reason: str) -> None:
     """The skip, durable; nothing where it was skipped before."""
-    skipped = context.queue.skip(task, annotator, reason, context.clock())
+    now = context.clock()
+    skipped = await context.ask(lambda: context.queue.skip(task, annotator, reason, now))
     if skipped is None:
         return
     durable = False
@@ -156,7 +166,7 @@ async def give_back(context: Context, task: str, annotator: str, reason: str) ->
         await context.write(lambda transaction: transaction.append(skipped))
         durable = True
     finally:
-        context.queue.settle_skip(skipped, durable=durable)
+        await context.ask(lambda: context.queue.settle_skip(skipped, durable=durable))
 
 
 async def get_task(call: Call) -> Response:
@@ -164,7 +174,8 @@ async def get_task(call: Call) -> Response:
     task = call.path("task")
     if call.caller.role in ("lead", "admin"):
         return json_answer(await call.context.query(lambda sql: _state(sql, task)))
-    grant = call.context.queue.held(task, worker_of(call.caller).annotator, call.context.clock())
+    annotator, now = worker_of(call.caller).annotator, call.context.clock()
+    grant = await call.context.ask(lambda: call.context.queue.held(task, annotator, now))
     shown = await shown_task(call.context, grant)
     if shown is None:
         raise NotFoundError("the words of this task were erased", field="task", mend="ask for your next task")
@@ -176,7 +187,8 @@ async def get_task(call: Call) -> Response:
 
 async def shown_task(context: Context, grant: Grant) -> dict[str, Any] | None:
     """The task as the page needs it, by the sides shown; None where its words were erased. No model, tag or vote."""
-    texts = [_text(context, output) for output in dict.fromkeys((grant.a[0], grant.b[0]))]
+    outputs = dict.fromkeys((grant.a[0], grant.b[0]))
+    texts = await context.ask(lambda: [_text(context, output) for output in outputs])
     if any(text is None for text in texts):
         return None
     first, last = texts[0], texts[-1]

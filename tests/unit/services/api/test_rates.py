@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.api.rates import MINUTE_MS, MemoryRates, Rates, RedisRates
+from services.api.rates import MINUTE_MS, MemoryRates, Rates
+from services.api.redis_rates import RedisRates
 from services.queue.redis_store import connect
 from tests.services.redis import Redis
 
