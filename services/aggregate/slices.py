@@ -15,7 +15,7 @@ from services.analysis.gather import Judged, Tags
 from services.analysis.reports import causes_report, comparison_report
 from services.replay.recordings import milliseconds
 from streams.errors import InputError
-from streams.quality.biases import Compared
+from streams.quality.compared import Compared
 from streams.quality.refinement import Labelled
 
 SHOWN = 12  # slices in the table

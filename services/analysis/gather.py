@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from services.store import models as m
-from streams.quality.biases import Compared
+from streams.quality.compared import Compared
 
 MOST_JUDGMENTS = 20_000
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from services.analysis.gather import Judged, Tags
 from streams.quality import agreement, biases, causes, sessions, vendors
-from streams.quality.biases import Compared
+from streams.quality.compared import Compared
 from streams.quality.pairs import Ints, Pairs, newest, numbered, pairs_of, summed
 from streams.quality.populations import populations
 

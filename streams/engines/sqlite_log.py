@@ -17,10 +17,12 @@ from sqlalchemy import Engine, create_engine, event
 
 from streams.codecs import decode, encode
 from streams.engines.port import Admission, Record
+from streams.engines.rows import insert
 from streams.errors import DecodeError, UnavailableError
 from streams.events import Event
 from streams.topology import Topic, Topology
 
+ASKED_AT_ONCE = 256  # ids of one query
 T = TypeVar("T")
 FILE_NAME = "prefloop.sqlite3"
 CACHE_KIB = 16_384  # a connection's page cache: enough for the hot index pages, small beside the 150 MB budget
@@ -173,15 +175,35 @@ class SqliteTransaction:
         return "same" if first[0] == content_hash else "other"
 
     def admit_all(self, kind: str, claims: Sequence[tuple[str, str]]) -> list[Admission]:
-        """Each in order; see port.Transaction."""
-        return [self.admit(kind, identity, content_hash) for identity, content_hash in claims]
+        """Claims many ids of one kind; see port.Transaction."""
+        known = self._admitted(kind, [identity for identity, _ in claims])
+        new: dict[str, str] = {}
+        admissions: list[Admission] = []
+        for identity, content_hash in claims:
+            first = known.get(identity)
+            if first is None:
+                known[identity] = new[identity] = content_hash
+            admissions.append("new" if first is None else "same" if first == content_hash else "other")
+        rows = [(kind, identity, content_hash) for identity, content_hash in new.items()]
+        insert(self.raw, "INSERT INTO admissions (kind, identity, content_hash)", rows)
+        return admissions
+
+    def _admitted(self, kind: str, identities: Sequence[str]) -> dict[str, str]:
+        """Content hash by id, of those that are there."""
+        found: dict[str, str] = {}
+        for start in range(0, len(identities), ASKED_AT_ONCE):
+            piece = identities[start : start + ASKED_AT_ONCE]
+            marks = ",".join("?" * len(piece))
+            query = f"SELECT identity, content_hash FROM admissions WHERE kind = ? AND identity IN ({marks})"
+            found.update(self.raw.execute(query, (kind, *piece)).fetchall())
+        return found
 
     def flush(self) -> None:
         """Writes the collected rows."""
         for topic, rows in self._rows.items():
             compacted = self._log.topology.topics[topic].compacted
             verb = "INSERT OR REPLACE" if compacted else "INSERT"  # a compacted topic keeps the newest of a key
-            self.raw.executemany(f"{verb} INTO log_{topic} (log_offset, key, payload) VALUES (?, ?, ?)", rows)
+            insert(self.raw, f"{verb} INTO log_{topic} (log_offset, key, payload)", rows)
         self._rows = {}
         for record in islice(self.appended, self._flushed, None):
             if record.topic in self._log.tails:

@@ -23,7 +23,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.quality.intervals import Estimate, percentiles
+from streams.quality.bootstrap import percentiles
+from streams.quality.intervals import Estimate
 
 Row = tuple[Hashable, Hashable, str]
 Level = Literal["nominal", "ordinal"]

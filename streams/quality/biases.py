@@ -14,6 +14,7 @@ import numpy as np
 
 from streams.events import Choice, Struct
 from streams.quality import logistic
+from streams.quality.compared import Compared
 from streams.quality.intervals import Estimate, normal, wilson
 from streams.quality.pairs import Floats, numbered
 from streams.quality.reliability import left
@@ -25,22 +26,6 @@ SCALE = 100.0  # characters: what is longer by less counts nearly in proportion,
 LEAST = 20  # judgments without which nothing is fitted
 MOST_MODELS = 30
 RIDGE = 0.5  # on models' strengths: half a judgment against each
-
-
-class Compared(Struct, frozen=True, kw_only=True):
-    """One judgment and what it compared. Lengths in characters, markdown in marks (streams/content.py)."""
-
-    item: str
-    annotator: str
-    choice: Choice
-    swapped: bool = False
-    length_a: int = 0
-    length_b: int = 0
-    markdown_a: int = 0
-    markdown_b: int = 0
-    model_a: str = ""
-    model_b: str = ""
-    answered_at: int = 0  # ms; 0 unknown
 
 
 class Rate(Struct, frozen=True, kw_only=True):

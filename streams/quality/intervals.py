@@ -1,11 +1,8 @@
-"""Intervals: of a proportion, and of anything by its resamples."""
+"""Intervals: of a proportion, and of what has a standard error. Without numpy: the API's process reads this."""
 
 from __future__ import annotations
 
 from math import sqrt
-
-import numpy as np
-from numpy.typing import ArrayLike
 
 from streams.events import Struct
 
@@ -28,16 +25,6 @@ class Estimate(Struct, frozen=True, kw_only=True):
 def normal(value: float, error: float) -> Estimate:
     """From a standard error."""
     return Estimate(value=value, low=value - Z95 * error, high=value + Z95 * error)
-
-
-def percentiles(value: float, resampled: ArrayLike) -> Estimate | None:
-    """The middle 95 % of the resamples in which it could be computed; None where it never could, or has no value."""
-    found = np.asarray(resampled, dtype=float)
-    found = found[np.isfinite(found)]
-    if not len(found) or not np.isfinite(value):
-        return None
-    low, high = np.percentile(found, (2.5, 97.5))
-    return Estimate(value=float(value), low=float(low), high=float(high))
 
 
 def wilson(rate: float, n: float, z: float = Z95) -> tuple[float, float]:

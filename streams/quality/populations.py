@@ -25,8 +25,8 @@ from math import sqrt
 
 import numpy as np
 
-from streams.quality.biases import Compared
 from streams.quality.causes import clustered_variance
+from streams.quality.compared import Compared
 from streams.quality.intervals import Estimate, normal
 from streams.quality.pairs import Bools, Floats, Ints, Pairs, newest, numbered, pairs_of, summed
 

@@ -13,7 +13,8 @@ from math import log2, sqrt
 import numpy as np
 
 from streams.events import Struct
-from streams.quality.biases import Compared, Rate, left_rate, rate_of
+from streams.quality.biases import Rate, left_rate, rate_of
+from streams.quality.compared import Compared
 from streams.quality.intervals import Estimate, normal, wilson
 from streams.quality.pairs import Floats, Ints, numbered, summed
 

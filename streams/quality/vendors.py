@@ -26,8 +26,10 @@ from typing import Literal
 import numpy as np
 
 from streams.quality import logistic
-from streams.quality.biases import Compared, bent, wins_of
-from streams.quality.intervals import Estimate, percentiles
+from streams.quality.biases import bent, wins_of
+from streams.quality.bootstrap import percentiles
+from streams.quality.compared import Compared
+from streams.quality.intervals import Estimate
 from streams.quality.pairs import Floats, Ints, Pairs, newest, numbered, pairs_of, summed
 
 SAMPLES = 300

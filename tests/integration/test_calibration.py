@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.api.routes.calibration import agreed
+from services.analysis.calibration import agreed
 from services.coordinator.calibration import DAY_MS, RoundKeeper, chosen, round_of
 from streams.events import Calibration
 from tests.integration.test_gold import campaign, judge, person, tasks

@@ -7,14 +7,12 @@ statistics. An answer older than half a minute is given once more while the next
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio.to_process
 from starlette.responses import Response
 
-from services.analysis import reports
+from services.analysis.apart import Name, report
 from services.analysis.gather import Judged, gather
 from services.api.context import Call, json_answer
 from services.api.routing import Endpoint
@@ -25,7 +23,6 @@ MOST_KEPT = 50
 MOST_PRICE = 1e6
 
 Json = dict[str, Any]
-Report = Callable[..., Json]
 
 
 @dataclass(slots=True)
@@ -39,60 +36,58 @@ class Shelf:
 
 async def get_agreement(call: Call) -> Response:
     """Every coefficient with its interval, and how they moved."""
-    return await _report(call, reports.agreement_report)
+    return await _report(call, "reports.agreement_report")
 
 
 async def get_biases(call: Call) -> Response:
     """Length, side, markdown, model, order in session; of a campaign or of one batch."""
-    return await _report(call, reports.biases_report)
+    return await _report(call, "reports.biases_report")
 
 
 async def get_causes(call: Call) -> Response:
     """Slices that explain low agreement, ranked."""
-    return await _report(call, reports.causes_report)
+    return await _report(call, "reports.causes_report")
 
 
 async def get_populations(call: Call) -> Response:
     """Annotators who differ together."""
-    return await _report(call, reports.populations_report)
+    return await _report(call, "reports.populations_report")
 
 
 async def get_comparison(call: Call) -> Response:
     """Two vendors (or whatever `by` names) on the items that both judged."""
     by, one, other = call.text("by", "vendor"), call.text("one"), call.text("other")
     prices = _price(call, "price_one"), _price(call, "price_other")
-    return await _report(call, reports.comparison_report, by, (one, other), prices)
+    return await _report(call, "reports.comparison_report", by, (one, other), prices)
 
 
-async def _report(call: Call, report: Report, *more: Any) -> Response:
+async def _report(call: Call, of: Name, *more: Any) -> Response:
     campaign, batch = call.text("campaign"), call.text("batch")
     if campaign:
         call.context.campaigns.get(campaign)
-    shelf, name = _shelf(call), (report.__name__, campaign, batch, *more)
+    shelf, name = _shelf(call), (of, campaign, batch, *more)
     at, found = shelf.kept.get(name, (None, {}))
     if at is None or call.context.clock() - at >= KEPT_MS:
-        task = shelf.making.get(name) or asyncio.create_task(_make(call, shelf, name, report, *more))
+        task = shelf.making.get(name) or asyncio.create_task(_make(call, shelf, name))
         shelf.making[name] = task
         if at is None:
             found = await asyncio.shield(task)  # the next asker may be waiting for it too
     return json_answer(found)
 
 
-async def _make(call: Call, shelf: Shelf, name: tuple[Any, ...], report: Report, *more: Any) -> Json:
-    campaign, batch = name[1:3]
+async def _make(call: Call, shelf: Shelf, name: tuple[Any, ...]) -> Json:
+    of, campaign, batch, *more = name
     try:
         async with shelf.lock:
             judged: Judged = await call.context.query(lambda sql: gather(sql, campaign, batch))
-            found = await anyio.to_process.run_sync(report, judged, *more)
+            found = await report(of, judged, *more)
         if len(shelf.kept) >= MOST_KEPT:
             shelf.kept.clear()
         shelf.kept[name] = call.context.clock(), found
         return found
     except Exception as error:
         # Where nobody waits for it (an older answer was given), this is the one place that can tell.
-        call.context.live.error(
-            call.context.clock(), f"/v1/quality: {report.__name__}", f"{type(error).__name__}: {error}"
-        )
+        call.context.live.error(call.context.clock(), f"/v1/quality: {of}", f"{type(error).__name__}: {error}")
         raise
     finally:
         shelf.making.pop(name, None)

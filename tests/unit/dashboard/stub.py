@@ -22,7 +22,7 @@ import httpx
 
 from services.analysis import reports
 from services.analysis.gather import Judged
-from streams.quality.biases import Compared
+from streams.quality.compared import Compared
 
 Json = dict[str, Any]
 MINUTE = 60_000

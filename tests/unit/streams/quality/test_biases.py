@@ -5,6 +5,7 @@ from scipy import stats
 
 from streams.events import Choice
 from streams.quality import biases
+from streams.quality.compared import Compared
 from streams.quality.intervals import Estimate
 
 PAIRS: list[tuple[int, int, Choice]] = [(300, 100, "a"), (100, 300, "b"), (500, 100, "b"), (10, 10, "a"), (9, 5, "tie")]
@@ -43,7 +44,7 @@ def test_nothing_to_count() -> None:
 
 def compared(
     seed: int, *, length: float = 0.0, markdown: float = 0.0, side: float = 0.0, strong: float = 0.0, judged: int = 3000
-) -> list[biases.Compared]:
+) -> list[Compared]:
     """Choices by a logistic of known weights; long responses have more markdown, and come from the strong model."""
     dice = np.random.default_rng(seed)
     rows = []
@@ -57,7 +58,7 @@ def compared(
         log_odds += side * (-1 if swapped else 1) + strong * (strong_a - strong_b)
         choice: Choice = "a" if dice.random() < 1 / (1 + np.exp(-log_odds)) else "b"
         rows.append(
-            biases.Compared(
+            Compared(
                 item=f"i{n // 3}", annotator=f"w{n % 7}", choice=choice, swapped=swapped, length_a=int(a),
                 length_b=int(b), markdown_a=more_a, markdown_b=more_b, model_a="strong" if strong_a else "weak",
                 model_b="strong" if strong_b else "weak",
@@ -66,7 +67,7 @@ def compared(
     return rows
 
 
-def wins(rows: list[biases.Compared]) -> dict[str, Estimate]:
+def wins(rows: list[Compared]) -> dict[str, Estimate]:
     effects, models = biases.all_else_alike(rows)
     return {effect.name: effect.wins for effect in effects} | {one.model: one.wins for one in models}
 
@@ -86,7 +87,7 @@ def test_the_t_test_is_scipys() -> None:
 
 
 def test_judgments_of_one_item_are_one_observation_of_its_length() -> None:
-    once = [biases.Compared(item=f"i{n}", annotator="w", choice="a", length_a=100 + n, length_b=50) for n in range(9)]
+    once = [Compared(item=f"i{n}", annotator="w", choice="a", length_a=100 + n, length_b=50) for n in range(9)]
     often = [msgspec.structs.replace(row, annotator=f"w{k}") for row in once for k in range(5)]
     assert biases.length_test(once) == biases.length_test(often)
     assert biases.length_test([]) is None
@@ -130,6 +131,6 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
 
 
 @pytest.mark.parametrize("rows", [[], compared(0, judged=5)])
-def test_too_little_is_not_fitted(rows: list[biases.Compared]) -> None:
+def test_too_little_is_not_fitted(rows: list[Compared]) -> None:
     assert biases.all_else_alike(rows) == ([], [])
     assert biases.win_curve(rows) == []

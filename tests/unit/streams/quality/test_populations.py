@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streams.events import Choice
-from streams.quality.biases import Compared
+from streams.quality.compared import Compared
 from streams.quality.populations import Populations, populations
 
 PEOPLE, ITEMS, EACH = 16, 1_500, 5

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from streams.events import Choice
-from streams.quality.biases import Compared
+from streams.quality.compared import Compared
 from streams.quality.sessions import SESSION_GAP_MS, session_order, within
 
 

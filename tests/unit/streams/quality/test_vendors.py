@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streams.events import Choice
-from streams.quality.biases import Compared
+from streams.quality.compared import Compared
 from streams.quality.intervals import Estimate
 from streams.quality.vendors import Comparison, compare, judgments_needed
 
