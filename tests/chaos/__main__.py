@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -24,11 +26,15 @@ def main() -> None:
     options = parser.parse_args()
     screen = Console(stderr=True)
     kind = Cluster if options.cluster else OneMachine
-    with tempfile.TemporaryDirectory() as folder, kind(_open_to_all(Path(folder)) / "chaos") as deployment:
+    folder = _open_to_all(Path(tempfile.mkdtemp(prefix="prefloop-chaos-")))
+    screen.print(f"logs in {folder}, which is kept where a promise was broken")
+    with kind(folder / "chaos") as deployment:
         plan = Plan(kills=options.kills, seed=options.seed)
-        report = run(deployment, plan, lambda name: screen.print(f"kill -9 {name}"))
+        report = run(deployment, plan, lambda name: screen.print(f"{datetime.now(UTC):%H:%M:%S} kill -9 {name}"))
     print("\n".join(lines_of(report)))  # noqa: T201
-    sys.exit(bool(report.violations))
+    if report.violations:
+        sys.exit(1)
+    shutil.rmtree(folder)
 
 
 def _open_to_all(folder: Path) -> Path:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from streams.errors import UnavailableError
 from tests.chaos.deployments import ADMIN, Deployment
 from tests.chaos.history import violations
 from tests.chaos.load import Load
@@ -56,8 +57,12 @@ def run(deployment: Deployment, plan: Plan, told: Callable[[str], None] = lambda
             name = choices.choice(sorted(deployment.members))
             told(name)
             deployment.members[name].kill()
-            deployment.members[name].start()
             killed[name] += 1
+            try:
+                deployment.members[name].start()
+            except UnavailableError as error:
+                stalled.append(f"{name} did not come back after {dict(killed)}: {error}")
+                break
         _more(load, plan.between)
     return Report(
         plan=plan,
