@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from services.queue.entries import Entry
 from services.queue.port import Grant, Worker
-from streams.events import Role, digest
+from streams.events import Role, Struct, digest
 from streams.quality.routing import Grade
 
 Kind = Literal["escalated", "begun", "fresh", "gold"]
@@ -24,8 +23,7 @@ class Offers(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """What the decision needs to know besides."""
 
     is_spent: Callable[[str], bool]  # whether the campaign has bought all that its budget allows
@@ -84,8 +82,8 @@ def _gold_instead(
     worker: Worker, offers: Sequence[Offers], campaign: str, exclude: Collection[str], terms: Terms
 ) -> Entry | None:
     """Hidden gold in place of a task, at the annotator's or the campaign's rate, as a hash that nobody can foresee."""
-    drawn = int(digest("gold", worker.annotator, str(terms.given))[:8], 16) / 2**32
-    if drawn >= worker.gold_rates.get(campaign, terms.gold_rate(campaign)):
+    rate = worker.gold_rates.get(campaign, terms.gold_rate(campaign))
+    if rate <= 0.0 or int(digest("gold", worker.annotator, str(terms.given))[:8], 16) / 2**32 >= rate:
         return None
     return _first_gold(worker.annotator, [offer for offer in offers if offer.campaign == campaign], exclude)
 

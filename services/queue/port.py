@@ -7,29 +7,26 @@ freed or given only by what is in the log. tests/contract/test_queue.py is writt
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from streams.admission import TaskFacts
 from streams.engines.port import Admission, Record
-from streams.events import Assignment, Role
+from streams.events import Assignment, Role, Struct
 
 
-@dataclass(frozen=True, kw_only=True)
-class Worker:
+class Worker(Struct, frozen=True, kw_only=True):
     """Who asks for a task."""
 
     annotator: str
     skills: frozenset[str] = frozenset()
     adjudicates: bool = False
     capped: frozenset[str] = frozenset()  # campaigns that have had their share of models' judgments
-    gold_rates: Mapping[str, float] = field(default_factory=dict)  # by campaign, where theirs is not the campaign's
+    gold_rates: Mapping[str, float] = {}  # by campaign, where theirs is not the campaign's
     unqualified: frozenset[str] = frozenset()  # campaigns that give them gold alone, until they have qualified
     barred: frozenset[str] = frozenset()  # campaigns that give them nothing
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """A task that is one annotator's until `lease_until` (ms)."""
 
     facts: TaskFacts
@@ -44,8 +41,7 @@ class Grant:
     renewed: bool = False  # an open lease that was asked for again: already durable
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """The right to hand in one revision of a judgment; to be settled."""
 
     grant: Grant
@@ -55,14 +51,13 @@ class Claim:
     before: str  # what the hold was, to go back to
 
 
-@dataclass(frozen=True, kw_only=True)
-class QueueCounts:
+class QueueCounts(Struct, frozen=True, kw_only=True):
     """Tasks and leases right now; gold tasks, which are never done, are not counted."""
 
     open: int = 0
     leased: int = 0
     escalated: int = 0
-    by_campaign: dict[str, int] = field(default_factory=dict)
+    by_campaign: dict[str, int] = {}
 
 
 class AssignmentQueue(Protocol):

@@ -16,9 +16,10 @@ for good, that is what standings are for.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from streams.events import Reliability
@@ -76,7 +77,9 @@ class Crowd:
     def __init__(self) -> None:
         self.bar = Bar()
         self._known: dict[str, Reliability] = {}
-        self._asked: deque[tuple[str, int]] = deque(maxlen=ABOUT)  # who made the last requests, and when (ms)
+        self._requests = 0
+        self._asked: dict[str, tuple[int, int]] = {}  # number and time (ms) of everybody's last request, newest last
+        self._ahead = ""  # the better one who was about when it was last asked: mostly still is
         self._refused: Counter[str] = Counter()
 
     def learn(self, annotator: str, known: Reliability) -> None:
@@ -86,7 +89,9 @@ class Crowd:
 
     def asks(self, annotator: str, now: int) -> Grade:
         """The annotator's grade; notes the request, made at `now` (ms)."""
-        self._asked.append((annotator, now))
+        self._requests += 1
+        self._asked.pop(annotator, None)
+        self._asked[annotator] = self._requests, now
         return self.grade(annotator)
 
     def grade(self, annotator: str) -> Grade:
@@ -100,4 +105,14 @@ class Crowd:
 
     def is_left_to_better(self, holders: Collection[str], now: int) -> bool:
         """Whether one of the better annotators is about who has not had the task with these holders."""
-        return any(self.grade(annotator) == "better" for annotator in about(self._asked, holders, now))
+        if not self._is_ahead(self._ahead, holders, now):
+            others = islice(reversed(self._asked), ABOUT)
+            self._ahead = next((one for one in others if self._is_ahead(one, holders, now)), "")
+        return self._ahead != ""
+
+    def _is_ahead(self, annotator: str, holders: Collection[str], now: int) -> bool:
+        """Whether they are better, never had the task, and asked among the last ABOUT requests; see `about`."""
+        number, at = self._asked.get(annotator, (-ABOUT, 0))
+        if number <= self._requests - ABOUT or at < now - ABOUT_MS or annotator in holders:
+            return False
+        return self.grade(annotator) == "better"
