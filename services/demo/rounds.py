@@ -23,8 +23,9 @@ from services.demo.winrate import win_rate
 CAMPAIGN = "demo"
 EVALUATED = 2  # responses to each evaluation prompt
 LOOK = 0.5  # seconds between looks at the service
-GATE = 120.0  # seconds that the gate may take
-SETTLED = 120.0  # seconds that stages and views may take to catch up
+GATE = 300.0  # seconds that the gate may take
+SETTLED = 300.0  # seconds that stages and views may take to catch up
+CALM = 2.5  # seconds without a lag that count as caught up: a cluster tells one that is up to two seconds old
 STALLED = 900.0  # seconds without a sign of the trainer after which the demo gives up
 EVALUATION_SEED = 7_000_000
 
@@ -110,7 +111,6 @@ def play_round(loop: Loop, number: int) -> RoundFacts:
     with timed(seconds, "sampling and judging"), Crowd(loop.service.client, loop.people, loop.campaign) as crowd:
         sample(loop, number, old, prompts, crowd.forget_idleness)
         annotate(loop, number, crowd)
-    settle(loop.service)
     batch = loop.service.post("/v1/batches", {"campaign": loop.campaign})["batch"]
     with timed(seconds, "training"):
         run = train(loop, number, batch)
@@ -136,10 +136,15 @@ def play_round(loop: Loop, number: int) -> RoundFacts:
 
 def settle(service: Running) -> None:
     """Returns when stages and views have caught up. Raises DemoError where they do not."""
-    end = time.monotonic() + SETTLED
-    while any(lag := service.get("/v1/live")["lag"].values()):
-        if time.monotonic() > end:
-            raise DemoError(f"the views are {max(lag)} events behind since {SETTLED:.0f} s: look at the workers' logs")
+    begin = behind_at = time.monotonic()
+    while True:
+        lag, now = max(service.get("/v1/live")["lag"].values()), time.monotonic()
+        if lag and now - begin > SETTLED:
+            raise DemoError(f"stages or views are {lag} events behind since {SETTLED:.0f} s: look at the workers' logs")
+        if lag:
+            behind_at = now
+        elif now - behind_at >= CALM:
+            return
         time.sleep(LOOK)
 
 
@@ -182,13 +187,24 @@ def output(loop: Loop, number: int, index: int, prompt: str, pair: Sequence[str]
 
 
 def annotate(loop: Loop, number: int, crowd: Crowd) -> None:
-    """Waits until everybody has nothing to do any more."""
+    """Waits until everybody has nothing to do any more, and still nothing when stages and views have caught up."""
     with loop.bar(f"round {number}: people judge", loop.prompts) as update:
-        while not crowd.is_done():
-            queue = loop.service.get("/v1/live")["queue"]
-            open_now = queue["open"] + queue["escalated"]
-            update(completed=max(0, loop.prompts - open_now), description=judging(number, crowd.judged))
-            time.sleep(LOOK)
+        watch_work(loop, number, crowd, update)
+        before = -1
+        while before != crowd.judged:  # a stage that was away made no tasks meanwhile
+            settle(loop.service)
+            before = crowd.judged
+            crowd.forget_idleness()
+            watch_work(loop, number, crowd, update)
+
+
+def watch_work(loop: Loop, number: int, crowd: Crowd, update: Callable[..., None]) -> None:
+    """Returns when everybody has nothing to do."""
+    while not crowd.is_done():
+        queue = loop.service.get("/v1/live")["queue"]
+        open_now = queue["open"] + queue["escalated"]
+        update(completed=max(0, loop.prompts - open_now), description=judging(number, crowd.judged))
+        time.sleep(LOOK)
 
 
 def judging(number: int, judged: int) -> str:

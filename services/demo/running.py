@@ -17,7 +17,7 @@ from services.spawned import SpawnedService
 from streams.errors import PrefloopError, UnavailableError
 
 PORTS_TRIED = 200  # upwards from the settings' own
-PATIENCE = 60.0  # seconds that an outage may last before the demo gives up
+PATIENCE = 180.0  # seconds that an outage may last before the demo gives up
 LOOK = 0.5  # seconds between two tries
 
 

@@ -1,173 +1,230 @@
 """`make compose-test`: the docker compose stack for real, from nothing to nothing.
 
 Builds the images, waits until all is healthy, lets `prefloop demo` close the loop against the deployment while
-containers are killed and come back, scales it, and asks at the end whether every judgment is there once. Secrets,
-ports and volumes are of this run alone.
+containers are killed with -9 and come back, scales it under load, and asks at the end whether everything that was
+acknowledged is there once and whether the views equal a rebuild from the log.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
-import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-import httpx
+from services.store import models as m
+from tests.chaos.load import Load
+from tests.chaos.run import CAMPAIGN
+from tests.compose.stack import PATIENCE_S, Stack, until
 
-from services.spawned import free_port
-
-ROOT = Path(__file__).parents[2]
-PROJECT = "prefloop-test"
-HEALTHY_S = 600  # from the first container to the last health check; 31 s on two idle cores
-DEMO_S = 1_800
-VICTIMS = ("worker", "api", "materializer", "redis", "coordinator", "kafka", "postgres")
-PAUSE_S = 12.0  # between two kills
-
-
-class Stack:
-    """One compose project with secrets of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        (folder / "deploy").mkdir()
-        for name in (".env.example", "deploy/make-env"):
-            shutil.copy(ROOT / name, folder / name)
-        subprocess.run([folder / "deploy/make-env"], check=True, capture_output=True)
-        lines = [line for line in (folder / ".env").read_text("utf-8").splitlines() if "=" in line]
-        self.env = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
-        self.env |= {"API_PORTS": f"127.0.0.1:{self.port}", "DASHBOARD_PORT": f"127.0.0.1:{free_port()}"}
-
-    def compose(self, *arguments: str, timeout: float = 900, check: bool = True) -> str:
-        """What `docker compose` prints. Raises CalledProcessError."""
-        command = [
-            "docker",
-            "compose",
-            "--project-name",
-            PROJECT,
-            "--file",
-            str(ROOT / "docker-compose.yml"),
-            *arguments,
-        ]
-        environment = {**os.environ, **self.env}
-        done = subprocess.run(
-            command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False
-        )
-        if check and done.returncode:
-            raise AssertionError(f"docker compose {' '.join(arguments)}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
-        return done.stdout
-
-    def get(self, path: str) -> Any:
-        """The JSON at the path, with the admin's key; outages are waited out for a minute."""
-        end = time.monotonic() + 60
-        while True:
-            try:
-                headers = {"Authorization": f"Bearer {self.env['PREFLOOP_ADMIN_KEY']}"}
-                answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=10)
-                answer.raise_for_status()
-                return answer.json()
-            except httpx.HTTPError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.5)
-
-    def sql(self, query: str) -> int:
-        """One number out of PostgreSQL."""
-        told = self.compose("exec", "-T", "postgres", "psql", "-U", "prefloop", "-At", "-c", query)
-        return int(told.strip())
-
-    def worker_partitions(self) -> list[int]:
-        """How many partitions each worker has."""
-        found = []
-        names = json.loads(f"[{','.join(self.compose('ps', '--format', 'json', 'worker').splitlines())}]")
-        for container in names:
-            code = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/readyz').read().decode())"
-            told = subprocess.run(
-                ["docker", "exec", container["Name"], "python", "-c", code], capture_output=True, text=True, check=True
-            )
-            found.append(int(json.loads(told.stdout)["partitions"]))
-        return found
+T = TypeVar("T")
+BUILD_S = 7_200.0
+DEMO_S = 5_400.0
+VICTIMS = ("worker", "api", "redis", "materializer", "kafka", "coordinator", "postgres", "dashboard", "trainer")
+PAUSE_S = (2.0, 8.0)  # between one that is healthy again and the next kill
+PRODUCERS, ANNOTATORS = 2, 6
+MORE = 300  # acknowledgements between two changes of scale
+BEGUN = time.monotonic()
 
 
 @contextmanager
-def running(*, build: bool) -> Iterator[Stack]:
+def running(stack: Stack, *, build: bool) -> Iterator[None]:
     """A stack with everything healthy; gone afterwards, its volumes too. Its logs are kept where it fails."""
-    with tempfile.TemporaryDirectory(prefix="prefloop-compose-") as folder:
-        stack = Stack(Path(folder))
+    try:
+        if build:
+            step("images built", lambda: stack.compose("build", timeout=BUILD_S))
+        step(
+            "from `up` to all healthy",
+            lambda: stack.compose("up", "--detach", "--no-build", "--wait", timeout=PATIENCE_S),
+        )
+        yield
+    except BaseException:
+        log = Path(tempfile.gettempdir()) / "prefloop-compose.log"
+        log.write_text(stack.compose("logs", "--no-color", "--timestamps", check=False), "utf-8")
+        say(f"failed; the containers' logs: {log}")
+        raise
+    finally:
+        step("down", lambda: stack.compose("--profile", "demo", "down", "--volumes", "--timeout", "5"))
+
+
+@dataclass
+class Killer:
+    """Kills one container after another while the block is inside, each kind once, then at random."""
+
+    stack: Stack
+    rng: random.Random
+    killed: dict[str, list[float]] = field(default_factory=dict)  # seconds until healthy again, by service
+    failed: list[Exception] = field(default_factory=list)
+    leaving: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Killer:
+        self._thread = threading.Thread(target=self._run, name="killer")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leaving.set()
+        self._thread.join()
+
+    def _run(self) -> None:
         try:
-            if build:
-                step("images", lambda: stack.compose("build", timeout=3_600))
-            step("healthy", lambda: stack.compose("up", "--detach", "--no-build", "--wait", timeout=HEALTHY_S))
-            yield stack
-        except BaseException:
-            log = Path(tempfile.gettempdir()) / "prefloop-compose.log"
-            log.write_text(stack.compose("logs", "--no-color", "--timestamps", check=False), "utf-8")
-            say(f"failed; the containers' logs: {log}")
-            raise
-        finally:
-            step("down", lambda: stack.compose("down", "--volumes", "--remove-orphans", "--timeout", "5"))
+            while not self.leaving.wait(self.rng.uniform(*PAUSE_S)):
+                self._kill(self._next())
+        except Exception as error:  # told by who reads `failed`, on the main thread
+            self.failed.append(error)
+
+    def _next(self) -> str:
+        """The trainer's turn comes when it trains."""
+        fresh = [victim for victim in VICTIMS if victim not in self.killed]
+        if fresh == ["trainer"]:
+            trains = any(run["status"] == "progress" for run in self.stack.ask("GET", "/v1/runs")["runs"])
+            return "trainer" if trains else self.rng.choice(VICTIMS[:-1])
+        return fresh[0] if fresh else self.rng.choice(VICTIMS)
+
+    def _kill(self, victim: str) -> None:
+        seconds = self.stack.kill(victim)
+        self.killed.setdefault(victim, []).append(seconds)
+        say(f"  killed: {victim}; healthy again after {seconds:.0f} s")
 
 
-def kill_one_after_another(stack: Stack, leaving: threading.Event, rng: random.Random, killed: list[str]) -> None:
-    """Kills (-9) a container that is not yet back for long, and starts it again, until told to leave."""
-    while not leaving.wait(PAUSE_S):
-        victim = VICTIMS[len(killed) % len(VICTIMS)] if len(killed) < len(VICTIMS) else rng.choice(VICTIMS)
-        stack.compose("kill", "--signal", "KILL", victim)
-        leaving.wait(rng.uniform(0, 3))
-        stack.compose("up", "--detach", "--no-build", "--no-deps", victim)
-        killed.append(victim)
-        say(f"  killed and started again: {victim}")
+def close_the_loop(stack: Stack, rounds: int, prompts: int, seed: int) -> None:
+    """The demo's rounds, its policy trained and judged by the gate, while parts are killed."""
+    arguments = ("--tiny", "--rounds", str(rounds), "--prompts", str(prompts))
+    command = ("--profile", "demo", "run", "--rm", "--no-deps", "-T", "demo", *arguments)
+    with Killer(stack, random.Random(seed)) as killer:
+        page = step("the loop, with kills", lambda: stack.compose(*command, timeout=DEMO_S))
+    say(page[page.find("The loop, round by round") :])
+    say("kills: " + ", ".join(f"{len(times)} x {name}" for name, times in killer.killed.items()))
+    assert not killer.failed, killer.failed
+    assert "win rate of the new policy over the old" in page
+    assert killer.killed.keys() == set(VICTIMS), f"killed only {sorted(killer.killed)}: let the demo run longer"
+    assert stack.number("SELECT count(*) FROM runs WHERE status = 'finished'") == rounds
+    assert stack.number("SELECT count(*) FROM promotions") >= rounds, "the gate has not decided about every model"
 
 
-def play(stack: Stack, prompts: int) -> str:
-    """The demo's closing page."""
-    arguments = ["--tiny", "--rounds", "1", "--prompts", str(prompts)]
-    return stack.compose("--profile", "demo", "run", "--rm", "--no-deps", "-T", "demo", *arguments, timeout=DEMO_S)
+def scale(stack: Stack, seed: int) -> list[Load]:
+    """More workers and APIs, one of them killed, and fewer again, all of it under load; what was acknowledged."""
+    stack.ask("PUT", "/v1/campaigns/default", CAMPAIGN)
+    names = [{"name": f"annotator {number}"} for number in range(ANNOTATORS)]
+    keys = [stack.ask("POST", "/v1/annotators", name)["key"] for name in names]
+    first = Load(stack.urls(), stack.env["PREFLOOP_ADMIN_KEY"], keys, producers=PRODUCERS, seed=seed)
+    with first:
+        grow(stack, first, workers=1, apis=1)
+        grow(stack, first, workers=3, apis=2)
+    both = stack.urls()
+    assert len(both) == 2
+    second = Load(both, stack.env["PREFLOOP_ADMIN_KEY"], keys, producers=PRODUCERS, seed=seed + 1)
+    with second:
+        more(second)
+        say(f"  killed: a worker of three; healthy again after {stack.kill('worker'):.0f} s")
+        more(second)
+    third = Load(stack.urls()[:1], stack.env["PREFLOOP_ADMIN_KEY"], keys, producers=PRODUCERS, seed=seed + 2)
+    with third:
+        grow(stack, third, workers=1, apis=1)
+    return [first, second, third]
 
 
-def check_counts(stack: Stack) -> dict[str, int]:
-    """Every judgment has one assessment, no task more than its slots, views and log agree."""
-    until(lambda: not any(stack.get("/v1/live")["lag"].values()), "stages and views catch up")
-    return {
-        "judgments": stack.sql("SELECT count(*) FROM judgments WHERE choice <> ''"),
-        "judgments without assessment": stack.sql("SELECT count(*) FROM judgments WHERE NOT assessed"),
-        "tasks over their slots": stack.sql(
-            "SELECT count(*) FROM (SELECT t.task FROM tasks t JOIN judgments j USING (task) WHERE t.gold IS NULL"
-            " AND NOT j.late AND NOT j.withdrawn AND j.role = 'annotator' GROUP BY t.task, t.slots_wanted"
-            " HAVING count(DISTINCT j.annotator) > t.slots_wanted) AS over"
-        ),
-        "dead letters": stack.sql("SELECT count(*) FROM dead_letters"),
+def grow(stack: Stack, load: Load, *, workers: int, apis: int) -> None:
+    """Returns when that many have their partitions and the load goes on."""
+    arguments = ("--scale", f"worker={workers}", "--scale", f"api={apis}", "--wait", "worker", "api")
+    name = f"  scaled to {workers} workers and {apis} APIs"
+    step(name, lambda: stack.compose("up", "--detach", "--no-build", "--no-recreate", *arguments))
+    step("  partitions moved", lambda: until(lambda: min(stack.partitions()) > 0, "every worker has partitions"))
+    say(f"  partitions by worker: {stack.partitions()}")
+    more(load)
+
+
+def more(load: Load) -> None:
+    """Returns when more was acknowledged."""
+    assert load.acknowledged.wait_for(len(load.acknowledged) + MORE, PATIENCE_S), "nothing is acknowledged any more"
+
+
+def settle(stack: Stack) -> None:
+    """Until nothing is left to apply, several times in a row: what a stage makes is work for the next."""
+    calm = 0
+
+    def is_calm() -> bool:
+        nonlocal calm
+        calm = 0 if any(stack.ask("GET", "/v1/live")["lag"].values()) else calm + 1
+        return calm >= 5
+
+    until(is_calm, "stages and views have caught up")
+
+
+def count(stack: Stack, loads: Sequence[Load]) -> None:
+    """Everything acknowledged is there, each judgment went through the stages, no task is over its quota."""
+    step("stages and views caught up", lambda: settle(stack))
+    outputs = {one for load in loads for one in load.acknowledged.outputs}
+    judgments = {one for load in loads for one in load.acknowledged.judgments}
+    lost = {
+        "outputs": outputs - set(stack.sql("SELECT output FROM outputs")),
+        "judgments": judgments - set(stack.sql("SELECT judgment FROM judgments")),
     }
+    numbers = {what: stack.number(query) for what, query in COUNTS.items()}
+    say(f"acknowledged under load: {len(outputs)} outputs, {len(judgments)} judgments")
+    say("\n".join(f"  {what}: {number}" for what, number in numbers.items()))
+    assert not any(lost.values()), f"acknowledged and not there: {lost}"
+    assert not [failure for load in loads for failure in load.failures]
+    assert numbers.pop("outputs")
+    assert numbers.pop("judgments")
+    assert not any(numbers.values()), numbers
 
 
-def until(holds: Any, what: str, patience: float = 120) -> None:
-    """Returns when it holds."""
-    end = time.monotonic() + patience
-    while not holds():
-        assert time.monotonic() < end, f"not within {patience:.0f} s: {what}"
-        time.sleep(1)
+COUNTS = {
+    "outputs": "SELECT count(*) FROM outputs",
+    "judgments": "SELECT count(*) FROM judgments",
+    "judgments without assessment": "SELECT count(*) FROM judgments WHERE NOT assessed",
+    "tasks over their slots": "SELECT count(*) FROM (SELECT t.task FROM tasks t JOIN judgments j USING (task)"
+    " WHERE t.gold IS NULL AND NOT j.late AND NOT j.withdrawn AND j.role = 'annotator'"
+    " GROUP BY t.task, t.slots_wanted HAVING count(DISTINCT j.annotator) > t.slots_wanted) AS over",
+    "sampled outputs without a task": "SELECT count(*) FROM outputs o WHERE o.sampled AND o.gold IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.a->>'output' = o.output)",
+    "outputs with two tasks": "SELECT count(*) FROM (SELECT a->>'output' FROM tasks"
+    " GROUP BY 1 HAVING count(*) > 1) AS twice",
+    "dead letters": "SELECT count(*) FROM dead_letters",
+}
 
 
-def step(name: str, act: Any) -> None:
+def rebuild(stack: Stack) -> None:
+    """The views are emptied and folded again, as docs/cluster.md says: they come back equal."""
+    before = digests(stack)
+    stack.compose("stop", "api", "coordinator", "materializer")
+    stack.compose("run", "--rm", "--no-deps", "-T", "materializer", "rebuild")
+    assert stack.number("SELECT count(*) FROM judgments") == 0
+    stack.compose("up", "--detach", "--no-build", "--no-recreate", "--wait", "materializer", "coordinator", "api")
+    settle(stack)
+    after = digests(stack)
+    differing = [table for table, digest in before.items() if after[table] != digest]
+    assert not differing, f"a rebuild gives other rows in {differing}"
+    say(f"  {len(before)} views equal after a rebuild")
+
+
+def digests(stack: Stack) -> dict[str, str]:
+    """Of every view's rows, without log_offset, which counts folds."""
+    row = "(to_jsonb(t) - 'log_offset')::text"
+    query = f"SELECT count(*) || ' ' || coalesce(md5(string_agg({row}, '\n' ORDER BY {row})), '') FROM %s t"
+    return {table.name: stack.sql(query % table.name)[0] for table in m.VIEWS}
+
+
+def step(name: str, act: Callable[[], T]) -> T:
     """Does it, and says how long it took."""
     begun = time.monotonic()
-    act()
+    done = act()
     say(f"{name}: {time.monotonic() - begun:.0f} s")
+    return done
 
 
 def say(line: str) -> None:
-    """To whoever watches."""
-    sys.stdout.write(line + "\n")
+    """To whoever watches, with the seconds since the start."""
+    sys.stdout.write(f"{time.monotonic() - BEGUN:6.0f} s  {line}\n")
     sys.stdout.flush()
 
 
@@ -175,40 +232,20 @@ def main(given: Sequence[str] | None = None) -> None:
     """All of it; raises AssertionError where something is not as it should be."""
     parser = argparse.ArgumentParser(prog="make compose-test", description=__doc__)
     parser.add_argument("--no-build", action="store_true", help="with the images that are there")
-    parser.add_argument("--prompts", type=int, default=32, help="of the demo's round (%(default)s)")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the kills (random)")
+    parser.add_argument("--rounds", type=int, default=2, help="of the demo (%(default)s)")
+    parser.add_argument("--prompts", type=int, default=32, help="of each round (%(default)s)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the kills and the load (random)")
     options = parser.parse_args(given)
-    say(f"seed {options.seed}")
-    with running(build=not options.no_build) as stack:
-        leaving, killed = threading.Event(), list[str]()
-        rng = random.Random(options.seed)
-        killer = threading.Thread(target=kill_one_after_another, args=(stack, leaving, rng, killed))
-        killer.start()
-        try:
-            pages: list[str] = []
-            step("the loop, with kills", lambda: pages.append(play(stack, options.prompts)))
-        finally:
-            leaving.set()
-            killer.join()
-        say(pages[0][-3000:])
-        assert "win rate of the new policy over the old" in pages[0]
-        say(f"killed: {', '.join(killed)}")
-        scale(stack)
-        counts = check_counts(stack)
-        say("\n".join(f"{name}: {count}" for name, count in counts.items()))
-        assert counts["judgments"] > 0
-        assert not counts["judgments without assessment"]
-        assert not counts["tasks over their slots"]
+    say(f"seed {options.seed}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory(prefix="prefloop-compose-") as folder:
+        stack = Stack(Path(folder))
+        with running(stack, build=not options.no_build):
+            step("doctor", lambda: stack.compose("exec", "-T", "api", "prefloop", "doctor"))
+            close_the_loop(stack, options.rounds, options.prompts, options.seed)
+            loads = step("scaling", lambda: scale(stack, options.seed))
+            count(stack, loads)
+            step("rebuild", lambda: rebuild(stack))
     say("all is well")
-
-
-def scale(stack: Stack) -> None:
-    """Three workers and two API replicas: partitions move, and come to all."""
-    stack.env["API_PORTS"] = f"127.0.0.1:{stack.port}-{stack.port + 1}"
-    arguments = ("--scale", "worker=3", "--scale", "api=2", "--wait")
-    step("scaled to 3 workers and 2 APIs", lambda: stack.compose("up", "--detach", "--no-build", *arguments))
-    until(lambda: min(stack.worker_partitions()) > 0, "every worker has partitions")
-    say(f"partitions by worker: {stack.worker_partitions()}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from dashboard.client import Client
 from services.demo import rounds
+from services.demo.crowd import Crowd
 from services.demo.policy import HERE, Policy, read_prompts
 from services.demo.rounds import (
     Loop,
@@ -87,6 +88,7 @@ def loop_with(answer: Callable[[httpx.Request], httpx.Response]) -> Loop:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "LOOK", 0.0)
+    monkeypatch.setattr(rounds, "CALM", 0.0)
 
 
 def test_the_campaign_file_is_a_campaign_and_its_training_a_configuration() -> None:
@@ -188,17 +190,51 @@ def test_new_and_old_answer_the_evaluation_prompts_and_what_is_known_is_not_aske
     assert {len(answers) for answers in loop.responses.values()} == {len(read_prompts("evaluation_prompts.txt"))}
 
 
+class Behind:
+    """Tells these lags, one after the other, then none."""
+
+    def __init__(self, *lags: int) -> None:
+        self.lags = list(lags)
+
+    def get(self, path: str) -> dict[str, Any]:
+        return {"lag": {"views": self.lags.pop(0) if self.lags else 0, "tasks": 0}, "queue": QUEUE}
+
+
+QUEUE = {"open": 0, "escalated": 0}
+
+
+class Waiting:
+    """A crowd that finds work only when nothing is behind any more, and then only if it asks anew."""
+
+    def __init__(self, service: Behind) -> None:
+        self.service, self.judged = service, 0
+
+    def is_done(self) -> bool:
+        return True
+
+    def forget_idleness(self) -> None:
+        self.judged = 0 if self.service.lags else 3
+
+
 def test_a_batch_waits_for_views_that_are_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "LOOK", 0.0)
-    lags = iter([{"views": 5, "tasks": 0}, {"views": 1, "tasks": 0}, {"views": 0, "tasks": 0}])
-
-    class Behind:
-        def get(self, path: str) -> object:
-            return {"lag": next(lags)}
-
-    rounds.settle(Behind())  # type: ignore[arg-type]
-    assert next(lags, None) is None
-    lags = iter([{"views": 5}])
+    behind = Behind(5, 1)
+    rounds.settle(behind)  # type: ignore[arg-type]
+    assert not behind.lags
     monkeypatch.setattr(rounds, "SETTLED", -1.0)
     with pytest.raises(DemoError, match="5 events behind"):
-        rounds.settle(Behind())  # type: ignore[arg-type]
+        rounds.settle(Behind(5))  # type: ignore[arg-type]
+
+
+def test_a_lag_that_was_none_for_a_moment_only_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "CALM", 0.01)
+    behind = Behind(0, 7)
+    rounds.settle(behind)  # type: ignore[arg-type]
+    assert not behind.lags
+
+
+def test_people_who_found_nothing_ask_again_when_a_stage_that_was_away_has_caught_up() -> None:
+    loop, behind = loop_with(Service()), Behind(9, 9, 4)
+    loop.service = cast(Running, behind)
+    crowd = Waiting(behind)
+    rounds.annotate(loop, 1, cast(Crowd, crowd))
+    assert crowd.judged == 3
