@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from services.aggregate import aggregate, aggregate_command
+from services.aggregate.aggregate import aggregate
+from services.aggregate.command import aggregate_command
 from services.aggregate.findings import Findings
 from services.aggregate.reading import names_of
 from streams.errors import InputError
