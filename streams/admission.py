@@ -356,7 +356,7 @@ def judgment_hash(raw: RawJudgment) -> str:
 
 
 def _check_marks(raw: RawJudgment, campaign: Campaign) -> None:
-    known = [criterion.name for criterion in campaign.criteria]
+    known = [criterion.name for criterion in campaign.criteria] if raw.marks else []
     for name in raw.marks:
         if name not in known:
             raise InputError(

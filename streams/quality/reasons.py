@@ -65,4 +65,4 @@ def repeated(sketch_now: str, before: Iterable[str]) -> bool | None:
 
 def signs(reason: str) -> tuple[str, ...]:
     """The turns of phrase found that language models use and people seldom."""
-    return tuple(name for name, pattern in _signs.items() if pattern.search(reason))
+    return tuple([name for name, pattern in _signs.items() if pattern.search(reason)]) if reason else ()
