@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 import sqlalchemy
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from services.api.errors import UnauthorizedError
 from services.api.roles import Role
@@ -92,6 +92,12 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+_IN_FORCE = (  # made once: it is the first thing asked of every key, by many at the same moment when work begins
+    select(m.keys, m.annotators.c.skills)
+    .outerjoin(m.annotators, m.keys.c.annotator == m.annotators.c.annotator)
+    .where(m.keys.c.key_id == bindparam("asked"), m.keys.c.revoked_at == 0)
+)
+
 Known = tuple[str, Caller, float]  # hash of the secret, caller, until when that is believed
 
 
@@ -131,13 +137,8 @@ class Keyring:
             self._known.pop(key_id, None)
 
     def _read(self, key_id: str) -> Known | None:
-        query = (
-            select(m.keys, m.annotators.c.skills)
-            .outerjoin(m.annotators, m.keys.c.annotator == m.annotators.c.annotator)
-            .where(m.keys.c.key_id == key_id, m.keys.c.revoked_at == 0)
-        )
         with self._lock, self._database.connect() as sql:
-            row = sql.execute(query).first()
+            row = sql.execute(_IN_FORCE, {"asked": key_id}).first()
             if row is None:
                 return None
             self._known[key_id] = row.secret_hash, _caller_of(row), self._timer() + self._fresh_s
