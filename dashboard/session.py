@@ -45,6 +45,11 @@ def server() -> str:
     return os.environ.get(SERVER_VARIABLE, "http://127.0.0.1:8080")
 
 
+def public_url() -> str:
+    """How people reach the service, for what they are to copy: not always how the dashboard does."""
+    return os.environ.get("PREFLOOP_PUBLIC_URL", "").rstrip("/") or server()
+
+
 @st.cache_resource(show_spinner=False)
 def _connection(address: str) -> Client:
     return connect(address)

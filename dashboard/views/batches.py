@@ -218,7 +218,7 @@ def page() -> None:
             "No batch yet.",
             "A batch is cut when a campaign has enough preferences, or the oldest is old enough (batch_size and "
             "batch_max_age_s of its training settings). With a few preferences at hand you can cut one above, or:",
-            f'curl {session.server()}/v1/batches -H "Authorization: Bearer $PREFLOOP_KEY" '
+            f'curl {session.public_url()}/v1/batches -H "Authorization: Bearer $PREFLOOP_KEY" '
             '-H "Content-Type: application/json" -d \'{"campaign": "default"}\'',
         )
 

@@ -209,7 +209,7 @@ def page() -> None:
             "Nothing to compare yet.",
             'A slice needs some twenty pairs of judgments. Send outputs with tags, for instance {"domain": "law", '
             '"section": "4.2"}, and give annotators attributes:',
-            f'curl -X PUT {session.server()}/v1/annotators/ID/attributes -H "Authorization: Bearer $PREFLOOP_KEY" '
+            f'curl -X PUT {session.public_url()}/v1/annotators/ID/attributes -H "Authorization: Bearer $PREFLOOP_KEY" '
             '-d \'{"attributes": {"vendor": "north", "cohort": "2026-11"}}\'',
         )
         return

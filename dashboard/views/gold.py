@@ -133,7 +133,7 @@ def page() -> None:
         parts.empty(
             "No gold yet.",
             "Send outputs whose better response you know, with a lead's key. They are mixed in and never trained on.",
-            FIRST.format(server=session.server()),
+            FIRST.format(server=session.public_url()),
         )
         return
     summary(found.value)

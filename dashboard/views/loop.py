@@ -204,8 +204,8 @@ def page() -> None:
         parts.empty(
             "Nothing flows yet.",
             "Send a first output with a producer's key; its task appears within a second, on the annotator page at "
-            f"{session.server()}/.",
-            FIRST_OUTPUT.format(server=session.server()),
+            f"{session.public_url()}/.",
+            FIRST_OUTPUT.format(server=session.public_url()),
         )
         return
     left, right = st.columns([2.1, 1], gap="large")

@@ -205,7 +205,7 @@ def page() -> None:
     if not agreed.value["judgments"]:
         parts.empty(
             "No judgments yet.",
-            f"Open {session.server()}/ with an annotator's key and judge a first pair; "
+            f"Open {session.public_url()}/ with an annotator's key and judge a first pair; "
             "or try the whole loop with made-up people:",
             "make demo",
         )

@@ -134,7 +134,7 @@ def page() -> None:
             "Nobody is told apart yet.",
             "Give annotators attributes (vendor, cohort, source), two values of one at least, and let both judge some "
             "of the same tasks: overlap 2 with skills, or a campaign of its own.",
-            f'curl -X PUT {session.server()}/v1/annotators/ID/attributes -H "Authorization: Bearer $PREFLOOP_KEY" '
+            f'curl -X PUT {session.public_url()}/v1/annotators/ID/attributes -H "Authorization: Bearer $PREFLOOP_KEY" '
             '-d \'{"attributes": {"vendor": "north"}}\'',
         )
         return

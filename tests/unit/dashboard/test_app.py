@@ -82,6 +82,14 @@ def test_empty_pages_say_what_to_do_first(opened: Callable[..., Any], service: S
     assert first in words(opened(page))
 
 
+def test_what_people_are_to_copy_has_the_address_that_they_use(
+    opened: Callable[..., Any], service: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFLOOP_PUBLIC_URL", "https://judge.example/")
+    service.empty = True
+    assert "curl https://judge.example/v1/outputs" in words(opened("loop"))
+
+
 # ---------------------------------------------------------------- signing in and out
 
 
