@@ -162,12 +162,16 @@ def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 def sample(loop: Loop, number: int, uri: str, prompts: Sequence[str], sent: Callable[[], None]) -> None:
-    """The policy answers; what it says is sent while it goes on, so that people can begin. `sent` is told each time."""
+    """The policy answers; what it says is sent while it goes on, so that people can begin. `sent` is told each time.
+
+    A pair with an answer of no words is left out, as the service would refuse it: a tiny random model gives some.
+    """
     with loop.bar(f"round {number}: the policy answers", len(prompts)) as update:
         policy, done = loop.make_policy(uri, loop.threads), 0
         for pairs in policy.candidates(prompts, seed=1_000 * number):
             model = Path(uri).name
-            send(loop.service, [output(loop, number, i, prompts[i], pair, model) for i, pair in enumerate(pairs, done)])
+            said = [(i, pair) for i, pair in enumerate(pairs, done) if all(text.strip() for text in pair)]
+            send(loop.service, [output(loop, number, i, prompts[i], pair, model) for i, pair in said])
             sent()
             done += len(pairs)
             update(completed=done)

@@ -63,6 +63,9 @@ class Fake:
         Fake.loaded.append(uri)
         self._answer = GOOD if "new" in uri else BAD
 
+    def candidates(self, prompts: Sequence[str], seed: int) -> Iterator[list[list[str]]]:
+        yield [[GOOD, " \n" if prompt == "Mute?" else BAD] for prompt in prompts]
+
     def responses(self, prompts: Sequence[str], n: int, seed: int) -> Iterator[list[list[str]]]:
         yield [[self._answer] * n for _ in prompts]
 
@@ -132,6 +135,13 @@ def test_a_refused_output_is_told() -> None:
     answer = Service(outputs=[(200, {"rejected": 1, "errors": [{"message": "too long"}]})])
     with pytest.raises(DemoError, match="too long"):
         send_gold(loop_with(answer).service)
+
+
+def test_a_pair_with_an_answer_of_no_words_is_not_sent() -> None:
+    answer = Service(outputs=[(200, {"rejected": 0})])
+    rounds.sample(loop_with(answer), 1, "/models/base", ["Mute?", "Why?"], lambda: None)
+    ((_, body),) = answer.sent
+    assert [sent["id"] for sent in body["outputs"]] == ["run-round-1-1"]
 
 
 def test_without_a_champion_the_base_model_answers() -> None:
