@@ -72,9 +72,16 @@ def threshold(name: str, level: Level) -> float:
 
 
 _bounds = {name: [threshold(name, level) for level in LEVELS] for name in TESTS}
+_returns = {name: (kind.ratios(False), kind.ratios(True)) for name, kind in TESTS.items()}
+
+
+def returns(name: str, bad: bool) -> list[float]:
+    """The bets' returns on one observation of that test."""
+    return _returns[name][bad]
 
 
 def reached(name: str, test: sequential.Test) -> int:
     """How many levels the test's evidence reaches now."""
-    found = evidence(name, test)
-    return sum([found >= bound for bound in _bounds[name]])
+    found = sequential.evidence(test, TESTS[name].watch)
+    bounds = _bounds[name]
+    return 0 if found < bounds[0] else sum([found >= bound for bound in bounds])

@@ -25,9 +25,9 @@ def ratios(choice: Choice, others: Sequence[float], alternatives: Sequence[float
     if choice == "tie":
         return [1.0] * len(alternatives)
     mine, other = (others[0], others[1]) if choice == "a" else (others[1], others[0])
-    mine, other, half = tempered(mine), tempered(other), others[2] / 2
-    innocent = half + FLOOR * mine + (1.0 - FLOOR) * other
-    return [(half + accuracy * mine + (1.0 - accuracy) * other) / innocent for accuracy in alternatives]
+    wrong, gain = others[2] / 2 + tempered(other), (2.0 * MOST_SURE - 1.0) * (mine - other)
+    innocent = wrong + FLOOR * gain
+    return [(wrong + accuracy * gain) / innocent for accuracy in alternatives]
 
 
 def tempered(probability: float) -> float:

@@ -21,9 +21,11 @@ evidence fades by event time with a half-life.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from math import exp, log
+from operator import mul
 
 from msgspec.structs import replace
 
@@ -35,7 +37,8 @@ CROWD_COUNTS = 10.0  # members that the fixed prior is worth when a crowd's is l
 PRIOR_SIDE = 15.0  # pseudo-counts on either side: a side bias needs evidence
 PRIOR_TIES = 0.75  # Beta prior on the tie rate: mean 0.15, worth five judgments
 PRIOR_DECISIVE = 4.25
-HALF_LIFE_MS = 60 * 24 * 3_600_000  # evidence of two months ago counts half
+DAY_MS = 24 * 3_600_000  # evidence ages by the day: within one, nothing has to be computed anew
+HALF_LIFE_MS = 60 * DAY_MS  # evidence of two months ago counts half
 NEVER = 1e-3  # no choice is quite impossible, even beside gold
 MOST_SURE = 0.98  # nobody is believed more than this
 
@@ -45,7 +48,7 @@ NOTHING = (0.0,) * len(LEVELS)
 
 
 class Grades(Struct, frozen=True, kw_only=True, array_like=True):
-    """The sums, as of time `at` (ms)."""
+    """The sums, as of the day that begins at `at` (ms)."""
 
     levels: tuple[float, ...] = NOTHING  # log-likelihood of each level
     evidence: float = 0.0  # effective number of graded judgments: a sure grade counts one
@@ -66,8 +69,9 @@ def faded(age_ms: int) -> float:
 
 
 def aged(grades: Grades, at: int) -> tuple[Grades, float]:
-    """The grades as of the later of both times (ms; 0 unknown), and what a judgment of time `at` weighs then."""
-    now = max(grades.at, at)
+    """The grades as of the later of both days (ms; 0 unknown), and what a judgment of time `at` weighs then."""
+    at -= at % DAY_MS
+    now = at if at > grades.at else grades.at
     weight = 1.0 if at in (0, now) else faded(now - at)
     keep = 1.0 if grades.at in (0, now) else faded(now - grades.at)
     if keep == 1.0:
@@ -118,6 +122,14 @@ def belief(grades: Grades, prior: Sequence[float] = PRIOR) -> list[float]:
     return [each / total for each in raw]
 
 
+def crowd_shares(members: Sequence[Grades], rounds: int = 5) -> tuple[float, ...]:
+    """The crowd's distribution over LEVELS, rounded, from its members' grades: a few steps of `crowd_prior`."""
+    shares: Sequence[float] = PRIOR
+    for _ in range(rounds):
+        shares = crowd_prior(belief(each, shares) for each in members)
+    return tuple(round(share, 4) for share in shares)
+
+
 def crowd_prior(beliefs: Iterable[Sequence[float]]) -> list[float]:
     """The crowd's distribution over LEVELS, from what is believed of its members and the fixed prior."""
     sums, members = [CROWD_COUNTS * each for each in PRIOR], CROWD_COUNTS
@@ -126,15 +138,17 @@ def crowd_prior(beliefs: Iterable[Sequence[float]]) -> list[float]:
     return [each / members for each in sums]
 
 
-def quantile(weights: Sequence[float], share: float) -> float:
-    """The accuracy below which that share of the belief lies; each level's weight is spread over its cell."""
-    before = 0.0
-    for at, below in enumerate(accumulate(weights)):
-        if below >= share:
-            inside = (share - before) / max(weights[at], 1e-12)
-            return EDGES[at] + min(inside, 1.0) * (EDGES[at + 1] - EDGES[at])
-        before = below
-    return 1.0
+def quantile(below: Sequence[float], share: float) -> float:
+    """The accuracy below which that share of the belief lies, from the belief's cumulative sums.
+
+    Each level's weight is spread over its cell.
+    """
+    at = bisect_left(below, share)
+    if at == len(below):
+        return 1.0
+    before = below[at - 1] if at else 0.0
+    inside = (share - before) / max(below[at] - before, 1e-12)
+    return EDGES[at] + min(inside, 1.0) * (EDGES[at + 1] - EDGES[at])
 
 
 def side_bias(grades: Grades, accuracy: float) -> float:
@@ -147,12 +161,13 @@ def side_bias(grades: Grades, accuracy: float) -> float:
 def summary(grades: Grades, judgments: int, prior: Sequence[float] = PRIOR) -> Reliability:
     """Posterior means, and a 95 % interval of the accuracy."""
     weights = belief(grades, prior)
-    accuracy = min(sum([each * level for each, level in zip(weights, LEVELS, strict=True)]), MOST_SURE)
+    below = list(accumulate(weights))
+    accuracy = min(sum(map(mul, weights, LEVELS)), MOST_SURE)
     ties, decisive = PRIOR_TIES + max(grades.ties, 0.0), PRIOR_DECISIVE + max(grades.on_left + grades.on_right, 0.0)
     return Reliability(
         accuracy=round(accuracy, 5),
-        accuracy_low=round(min(quantile(weights, 0.025), accuracy), 5),
-        accuracy_high=round(max(quantile(weights, 0.975), accuracy), 5),
+        accuracy_low=round(min(quantile(below, 0.025), accuracy), 5),
+        accuracy_high=round(max(quantile(below, 0.975), accuracy), 5),
         side_bias=round(side_bias(grades, accuracy), 5),
         tie_rate=round(ties / (ties + decisive), 5),
         judgments=judgments,

@@ -74,17 +74,18 @@ def ratios(bad: bool, null: float, alternatives: Sequence[float]) -> list[float]
 
 def observe(test: Test, factors: Sequence[float], at: int, watch: bool = False) -> Test:
     """The test after one observation at time `at` (ms) whose likelihood ratios are `factors`, one an alternative."""
-    bets = test.bets or (Bet(capital=0.0 if watch else FROM_THE_START),) * len(factors)
+    bets = test.bets or (Bet(0.0 if watch else FROM_THE_START),) * len(factors)
     fresh = 1.0 if watch else waiting(test.steps) - waiting(test.steps + 1)
-    moved = tuple([_moved(bet, fresh, factor, at) for bet, factor in zip(bets, factors, strict=True)])
-    return Test(steps=test.steps + 1, bets=moved, level=test.level)
-
-
-def _moved(bet: Bet, fresh: float, factor: float, at: int) -> Bet:
-    capital = min((bet.capital + fresh) * factor, CEILING)
-    if bet.run <= 1.0:
-        return Bet(capital, factor, at)
-    return Bet(capital, min(bet.run * factor, CEILING), bet.since)
+    moved = []
+    for bet, factor in zip(bets, factors, strict=True):  # every judgment comes by here some twenty times: no calls
+        capital = (bet.capital + fresh) * factor
+        capital = capital if capital < CEILING else CEILING
+        if bet.run <= 1.0:
+            moved.append(Bet(capital, factor, at))
+        else:
+            run = bet.run * factor
+            moved.append(Bet(capital, run if run < CEILING else CEILING, bet.since))
+    return Test(steps=test.steps + 1, bets=tuple(moved), level=test.level)
 
 
 def correct(test: Test, factors: Sequence[float]) -> Test:
