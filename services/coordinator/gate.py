@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -207,37 +207,39 @@ def decide_checkpoints(service: Service) -> list[Promotion]:
     """Decides about every model that nobody has decided about, oldest first; the decisions that were appended."""
     with service.database.connect() as sql:
         undecided = _undecided(sql)
+        if not undecided:
+            return []
         doubts = doubted_models(sql)
-        gates = {name: found.gate for name in {row[1] for row in undecided} if (found := newest_campaign(sql, name))}
+        gates = {
+            name: found.gate for name in {one.campaign for one in undecided} if (found := newest_campaign(sql, name))
+        }
     made = []
-    for model, campaign, parent, report in undecided:
-        gate = gates.get(campaign, Gate())
-        promotion = _decision_about(service, model, campaign, parent, report, gate, doubts.get(model))
+    for one in undecided:
+        promotion = _decision_about(service, one, gates.get(one.campaign, Gate()), doubts.get(one.model))
         if promotion is not None:
             made.append(promotion)
     return made
 
 
-def _undecided(sql: Connection) -> list[tuple[str, str, str, object]]:
-    """(model, campaign, parent, report) of the checkpoints without a promotion, oldest first."""
+def _undecided(sql: Connection) -> list[Any]:
+    """Rows of the models without a promotion, oldest first."""
     models, decided = m.models.c, m.promotions.c
     rows = sql.execute(
-        select(models.model, models.campaign, models.parent, models.report)
+        select(models.model, models.campaign, models.run, models.batch, models.parent, models.report)
         .where(models.run != "", ~select(decided.event).where(decided.model == models.model).exists())
         .order_by(models.at, models.model)
     )
-    return [(model, campaign, parent, report) for model, campaign, parent, report in rows]
+    return list(rows)
 
 
-def _decision_about(
-    service: Service, model: str, campaign: str, parent: str, report: object, gate: Gate, doubt: Doubt | None
-) -> Promotion | None:
+def _decision_about(service: Service, candidate: Any, gate: Gate, doubt: Doubt | None) -> Promotion | None:
     """The gate's decision, appended once for ever; None where it or a person had decided already."""
+    model, campaign = candidate.model, candidate.campaign
     known = promotions_of(service.store, campaign)
     if any(promotion.model == model for promotion in known):
         return None
     champion = champion_of(known)
-    decision = decide_report(report, gate, compared_with=parent, champion=champion, doubt=doubt)
+    decision = decide_report(candidate.report, gate, compared_with=candidate.parent, champion=champion, doubt=doubt)
     now = service.clock()
     promotion = Promotion(
         id=digest("gate", campaign, model),
@@ -247,6 +249,7 @@ def _decision_about(
         previous=champion,
         reasons=decision.reasons,
         actor="coordinator",
+        correlation=candidate.run,
         occurred_at=now,
         ingested_at=now,
     )
@@ -258,7 +261,15 @@ def _decision_about(
         return True
 
     appended = service.log.submit(append).result()
-    _log.info("gate", model=model, decision=decision.decision, reasons=decision.reasons, appended=appended)
+    _log.info(
+        "gate",
+        model=model,
+        run=candidate.run,
+        batch=candidate.batch,
+        decision=decision.decision,
+        reasons=decision.reasons,
+        appended=appended,
+    )
     return promotion if appended else None
 
 
