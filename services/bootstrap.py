@@ -21,6 +21,7 @@ from services.queue.rebuild import Restorable, ViewArchive
 from services.settings import Settings
 from services.store.projection import Views
 from services.store.schema import drop_views, prepare
+from services.trail import told_log, told_topology
 from streams.engines.embedded import EmbeddedEngine
 from streams.engines.port import Listener, Record, Transaction
 from streams.engines.sqlite_log import SqliteLog
@@ -135,11 +136,13 @@ def open_service(settings: Settings, *, fresh_views: bool = False) -> OneMachine
 
     With `fresh_views` the views are dropped first; the engine folds the log into them again.
     """
-    store = SqliteLog(settings.data, TOPOLOGY)
+    store = SqliteLog(settings.data, told_topology(TOPOLOGY))
     prepare(store.connection)
     if fresh_views:
         drop_views(store.connection)
     engine = EmbeddedEngine(store, [Views()])
     engine.start()
     queue = MemoryQueue(ViewArchive(store.database, engine.lag))
-    return OneMachine(settings=settings, store=store, log=engine, engine=engine, database=store.database, queue=queue)
+    return OneMachine(
+        settings=settings, store=store, log=told_log(engine), engine=engine, database=store.database, queue=queue
+    )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +17,7 @@ from services.commands.quarantine import quarantine
 from services.demo.command import demo_command
 from services.doctor.command import doctor_command
 from services.intake.command import intake_command
+from services.logs import log_to_stderr
 from services.replay.command import replay_command
 from services.settings import read_settings
 from services.simulation.command import simulate_command
@@ -41,6 +40,7 @@ app.command("simulate")(simulate_command)
 app.command("ai-annotator")(ai_annotator)
 app.command("export")(models.export)
 app.command("train")(models.train)
+app.command("trace")(models.trace)
 app.command("promote")(models.promote)
 app.command("rollback")(models.rollback)
 app.command("quarantine")(quarantine)
@@ -70,7 +70,7 @@ def up(
     from services.up import serve
 
     settings = read_settings(data=data, host=host, port=port, dashboard_port=dashboard_port)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, "up")
     serve(settings, Console(), dashboard=dashboard, trainer=trainer)
 
 
@@ -90,22 +90,6 @@ def rebuild(data: Data = None) -> None:
     from services.store.rebuild import rebuild_views
 
     rebuild_views(settings, Console(stderr=True))
-
-
-def log_to_stderr(level: str) -> None:
-    """Structured logs, one JSON object a line, to standard error."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
 
 
 def main() -> None:

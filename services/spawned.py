@@ -42,8 +42,11 @@ class Spawned:
         log: Path,
         environment: Mapping[str, str] | None = None,
         module: str = "services.cli",
+        patience_s: float = 120.0,
     ) -> None:
+        """`patience_s`: how long it may take until it is ready."""
         self.port = port
+        self._patience_s = patience_s
         self.url = f"http://127.0.0.1:{port}"
         self._command = Child(module=module, arguments=arguments).command
         self._environment = {**os.environ, "PREFLOOP_ADMIN_KEY": admin_key, **(environment or {})}
@@ -67,7 +70,7 @@ class Spawned:
 
     def wait_until_ready(self) -> None:
         """Returns when it says that it does its work. Raises UnavailableError."""
-        self.wait(lambda: self.http.get("/readyz").is_success, 120)
+        self.wait(lambda: self.http.get("/readyz").is_success, self._patience_s)
 
     def launch(self) -> None:
         """Starts it.

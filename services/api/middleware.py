@@ -31,6 +31,7 @@ class Observed:
             return
         request_id = f"{self._prefix}-{next(self._numbers)}"
         scope["prefloop.request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         begin = time.perf_counter()
         status = 500
 
@@ -44,9 +45,9 @@ class Observed:
         try:
             await self._app(scope, receive, observed)
         finally:
-            self._note(scope, status, time.perf_counter() - begin, request_id)
+            self._note(scope, status, time.perf_counter() - begin)
 
-    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("prefloop.path", "other")
         self._metrics.observe(scope["method"], route, status, seconds)
         if status >= 400 or seconds > SLOW_SECONDS:  # what went well is in the metrics
@@ -56,7 +57,6 @@ class Observed:
                 path=route,
                 status=status,
                 ms=round(seconds * 1000, 1),
-                request_id=request_id,
             )
 
 

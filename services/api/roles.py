@@ -33,6 +33,7 @@ TABLE: dict[tuple[str, str], Roles] = {
     ("POST", "/v1/tasks/{task}/skip"): JUDGE,
     ("POST", "/v1/judgments"): JUDGE,
     ("GET", "/v1/judgments/{judgment}/lineage"): WATCH,
+    ("GET", "/v1/outputs/{output}/lineage"): WATCH,
     ("GET", "/v1/campaigns"): WATCH,
     ("GET", "/v1/campaigns/{name}"): WATCH,
     ("PUT", "/v1/campaigns/{name}"): LEAD,

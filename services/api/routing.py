@@ -116,7 +116,7 @@ def _guarded(context: Context, endpoint: Endpoint, roles: Roles) -> Callable[[Re
         except Exception as error:
             await context.note(endpoint.path, f"{type(error).__name__}: {error}")
             request_id = request.scope.get("prefloop.request_id", "")
-            _log.error("unexpected", path=endpoint.path, request_id=request_id, exc_info=True)
+            _log.error("unexpected", path=endpoint.path, exc_info=True)
             return unexpected_answer(request_id)
 
     return guarded

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from services.settings import Settings
+from services.trail import told_topology
 from streams.engines.kafka_connection import KafkaConnection
-from streams.engines.kafka_topics import Layout, make_layout
+from streams.engines.kafka_topics import KAFKA_TOPICS, Layout
+from streams.topology import TOPOLOGY
 
 
 def connection_of(settings: Settings) -> KafkaConnection:
@@ -22,4 +24,6 @@ def connection_of(settings: Settings) -> KafkaConnection:
 
 def layout_of(settings: Settings) -> Layout:
     """Where every topic stands."""
-    return make_layout(prefix=settings.kafka_prefix, partitions=settings.kafka_partitions)
+    return Layout(
+        told_topology(TOPOLOGY), KAFKA_TOPICS, prefix=settings.kafka_prefix, partitions=settings.kafka_partitions
+    )

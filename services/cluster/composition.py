@@ -22,6 +22,7 @@ from services.settings import Settings, require_cluster
 from services.store.admission import PostgresAdmissions
 from services.store.database import open_postgres, outages, transaction
 from services.store.postgres_schema import require_current
+from services.trail import told_log
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_log import KafkaLog
 from streams.engines.kafka_topics import Layout
@@ -63,7 +64,7 @@ def open_cluster(settings: Settings) -> ClusterService:
     return ClusterService(
         settings=settings,
         store=ClusterReads(lambda: kafka, database, TOPOLOGY),
-        log=FollowedLog(kafka, follower, layout),
+        log=told_log(FollowedLog(kafka, follower, layout)),
         engine=engine,
         database=database,
         queue=RedisQueue(client, ViewArchive(database, engine.lag), prefix),

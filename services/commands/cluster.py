@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
+from services.logs import log_to_stderr
 from services.migration.command import migrate_command
 from services.settings import Settings, read_settings, require_cluster
 
@@ -30,34 +31,32 @@ def setup_cluster_command() -> None:
     """
     from services.cluster.setup import setup_cluster
 
-    setup_cluster(_settings(), Console())
+    setup_cluster(_settings("setup-cluster"), Console())
 
 
 def api_command() -> None:
     """Run the HTTP API and the annotator page; as many as there are requests to answer."""
     from services.cluster.processes import serve_api
 
-    serve_api(_settings())
+    serve_api(_settings("api"))
 
 
 def materializer_command() -> None:
     """Run what folds the log into PostgreSQL and feeds the queue; one is active, a second one waits to take over."""
     from services.cluster.processes import run_materializer
 
-    run_materializer(_settings())
+    run_materializer(_settings("materializer"))
 
 
 def coordinator_command() -> None:
     """Run what cuts batches, decides about models, takes judgments back and ends leases; one is active."""
     from services.cluster.processes import run_coordinator
 
-    run_coordinator(_settings())
+    run_coordinator(_settings("coordinator"))
 
 
-def _settings() -> Settings:
-    from services.cli import log_to_stderr
-
+def _settings(process: str) -> Settings:
     settings = read_settings()
     require_cluster(settings)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, process)
     return settings

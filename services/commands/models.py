@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -72,6 +75,30 @@ def tell_end(run: dict[str, Any], remote: Remote, console: Console) -> None:
     for model in remote.get("/v1/models")["models"]:
         if model["run"] == run["run"]:
             console.print(f"model {model['model']}: {model['status']} (the gate decides within a second or two)")
+
+
+def trace(
+    output: Annotated[str, typer.Argument(help="The output's id, as its producer sent it.")],
+    server: Server = LOCAL,
+) -> None:
+    """Tell what became of an output: tasks, judgments, preferences, batches, runs, models, decisions."""
+    story, console = Remote(server).get(f"/v1/outputs/{quote(output, safe='')}/lineage"), Console(soft_wrap=True)
+    for line in told(story):
+        console.print(line, highlight=False, markup=False)
+
+
+def told(story: dict[str, Any]) -> Iterator[str]:
+    """The story in lines; the last one finds it in the logs."""
+    yield f"output {story['output']}"
+    for task in story["tasks"]:
+        yield f"  task {task['task']}: {task['status']}"
+        yield from (f"    judgment {judgment}" for judgment in task["judgments"])
+        if task["preference_revision"] is not None:
+            yield f"    preference, revision {task['preference_revision']}"
+    for kind, names in (("batch", "batches"), ("run", "runs"), ("model", "models")):
+        yield from (f"  {kind} {name}" for name in story[names])
+    yield from (f"  model {one['model']} {one['decision']} by {one['by']}" for one in story["decisions"])
+    yield f"in the logs: grep -hE '{'|'.join([re.escape(story['output']), *story['batches']])}' (level debug)"
 
 
 def promote(

@@ -14,12 +14,14 @@ from services.coordinator.gather import caught_up, newest_campaign, newest_campa
 from services.coordinator.growth import adjudicated, gold_id
 from services.coordinator.registry import champion_of, promotions_of
 from services.store import models as m
+from services.trail import is_told
 from streams.engines.port import Transaction
 from streams.errors import ConflictError, NotFoundError, UnavailableError
 from streams.events import Batch, Campaign, RunUpdate, Training, digest
 
 MOST_MEMBERS = 20_000  # of one batch: its event stays near a megabyte
 MOST_HOLDOUT = 2_000  # newest held-out pairs that a batch names: more would only make its evaluation slower
+ASKED_AT_ONCE = 500  # tasks: every database takes a list so long
 READ_FROM = ("preferences", "tasks", "task_updates", "batches", "promotions", "campaigns")
 _log = structlog.get_logger("batches")
 
@@ -210,7 +212,18 @@ def _cut_alone(service: Service, campaign: Campaign, *, by_hand: bool) -> Batch 
 
     appended = service.log.submit(append).result()
     _log.info("batch cut", campaign=campaign.name, batch=batch.batch, size=len(batch.members), appended=appended)
+    if appended and is_told():
+        with service.database.connect() as sql:
+            _log.debug("batch holds", batch=batch.batch, outputs=_outputs_of(sql, batch))
     return batch if appended else None
+
+
+def _outputs_of(sql: Connection, batch: Batch) -> list[str]:
+    """The outputs that a batch goes back to."""
+    tasks, members = m.tasks.c, [task for task, _ in (*batch.members, *batch.holdout)]
+    chunks = [members[start : start + ASKED_AT_ONCE] for start in range(0, len(members), ASKED_AT_ONCE)]
+    found = [sql.execute(select(tasks.correlation).where(tasks.task.in_(chunk))).scalars() for chunk in chunks]
+    return sorted({output for outputs in found for output in outputs})
 
 
 def _batch_of(plan: BatchPlan, campaign: Campaign, offsets: dict[str, int], now: int) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.logs import log_to_stderr
 from services.settings import read_settings, require_cluster
 
 
@@ -11,10 +12,9 @@ def intake_command() -> None:
     A message's value is the JSON of one output as POST /v1/outputs takes it. What cannot be admitted becomes a dead
     letter with the reason.
     """
-    from services.cli import log_to_stderr
     from services.intake.running import run_intake
 
     settings = read_settings()
     require_cluster(settings)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, "intake")
     run_intake(settings)

@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 from services.materializer.folding import Folded, Folding, Message
 from services.queue.port import AssignmentQueue
 from services.store.database import Advisory
+from services.trail import is_told, tell
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_log import WRITTEN_WITHIN_S
 from streams.engines.kafka_topics import Layout
@@ -161,6 +162,8 @@ class Materializer:
 
     def _fold(self, messages: Sequence[Message]) -> None:
         folded = self._folding.fold(messages, self._bury, self._tell)
+        if is_told():
+            tell("folded", (record.event for record in folded.records))
         self.counts["folded"] += len(folded.entries)
         self.counts["doubles"] += folded.doubles
         self.counts["dead_letters"] += len(folded.letters)

@@ -10,6 +10,8 @@ from typing import Annotated
 import httpx
 import typer
 
+from services.logs import log_to_stderr
+from services.settings import read_settings
 from services.trainer.client import RunsClient
 from services.trainer.worker import work
 from streams.errors import PrefloopError
@@ -33,7 +35,9 @@ def main(
     if not key:
         raise typer.BadParameter(f"the variable {key_env} is not set; export {key_env}=plk_...", param_hint="--key-env")
     headers = {"Authorization": f"Bearer {key}"}
+    level = {"PREFLOOP_LOG_LEVEL": os.environ.get("PREFLOOP_LOG_LEVEL", "info")}
     try:
+        log_to_stderr(read_settings(level).log_level, "trainer")
         with httpx.Client(base_url=server, headers=headers, timeout=TIMEOUT) as http:
             work(RunsClient(http, name or f"trainer-{socket.gethostname()}"), artifacts, once=once)
     except PrefloopError as error:

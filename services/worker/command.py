@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.logs import log_to_stderr
 from services.settings import read_settings, require_cluster
 
 
@@ -13,5 +14,7 @@ def worker_command() -> None:
     """
     from services.worker.supervisor import supervise
 
-    require_cluster(read_settings())
+    settings = read_settings()
+    require_cluster(settings)
+    log_to_stderr(settings.log_level, "worker")
     supervise()

@@ -14,7 +14,7 @@ from tests.chaos.history import violations
 from tests.chaos.load import Load
 
 OVERLAP = 2
-PATIENCE = 180.0  # seconds without enough acknowledgements after which the deployment counts as dead
+PATIENCE = 600.0  # seconds without enough acknowledgements after which the deployment counts as dead
 CAMPAIGN = {"rules": [{"overlap": OVERLAP}], "targets": {"overlap_cap": OVERLAP}, "gold_rate": 0.0}
 
 

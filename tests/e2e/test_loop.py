@@ -25,7 +25,8 @@ T = TypeVar("T")
 def service(tmp_path: Path) -> Iterator[SpawnedService]:
     offline = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1", "PREFLOOP_THREADS": "1"}
     os.environ.update(offline)
-    with SpawnedService(tmp_path / "loop", ADMIN, options=("--no-dashboard",), environment=offline) as spawned:
+    told = {**offline, "PREFLOOP_LOG_LEVEL": "debug"}
+    with SpawnedService(tmp_path / "loop", ADMIN, options=("--no-dashboard",), environment=told) as spawned:
         yield spawned
 
 
@@ -38,7 +39,7 @@ def tiny_model(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_one_output_becomes_a_promoted_model_whose_output_comes_back_in(
-    service: SpawnedService, tiny_model: Path
+    service: SpawnedService, tiny_model: Path, tmp_path: Path
 ) -> None:
     write_campaign(service, tiny_model)
     annotator = call(service, "POST", "/v1/annotators", {"name": "Ada"})
@@ -66,6 +67,12 @@ def test_one_output_becomes_a_promoted_model_whose_output_comes_back_in(
     assert set(lineage["judgments"]["ids"]) <= set(judgments)
     assert lineage["judgments"]["ids"]
 
+    check_trail(tmp_path, "o-0", batch)
+    story = call(service, "GET", "/v1/outputs/o-0/lineage")
+    assert story["tasks"][0]["judgments"] == judgments[:1]
+    assert (story["batches"], story["models"]) == ([batch], [champion["model"]])
+    assert story["decisions"] == [{"model": champion["model"], "decision": "promoted", "by": "gate"}]
+
     answers = ask(champion["uri"], trained_on)
     send(service, "o-back", trained_on, answers, model=champion["model"])
     task = until(lambda: next_task(service, annotator["key"]))
@@ -73,6 +80,30 @@ def test_one_output_becomes_a_promoted_model_whose_output_comes_back_in(
 
 
 # ---------------------------------------------------------------- steps
+
+
+def check_trail(folder: Path, output: str, batch: str) -> None:
+    """The output's id finds every step up to its batch in the logs, and the batch's every step up to the promotion."""
+    lines = log_lines(folder / "loop.log") + log_lines(folder / "loop" / "logs" / "services.trainer.log")
+    of_output = [line for line in lines if line.get("correlation") == output]
+    made = {"Output", "Task", "Assignment", "Judgment", "Assessment", "Preference"}
+    assert made <= {line["type"] for line in of_output}
+    assert all(line["request_id"] for line in of_output if line["type"] in ("Output", "Judgment"))
+    assert [line["batch"] for line in lines if output in line.get("outputs", ())] == [batch]
+    of_batch = [line for line in lines if line.get("batch") == batch]
+    steps = {(line["process"], line["event"], line.get("type", "")) for line in of_batch}
+    assert {
+        ("up", "appended", "RunUpdate"),
+        ("trainer", "run claimed", ""),
+        ("trainer", "run finished", ""),
+        ("up", "appended", "Checkpoint"),
+        ("up", "gate", ""),
+    } <= steps
+
+
+def log_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON lines; the first start also says its address and key."""
+    return [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
 
 
 def write_campaign(service: SpawnedService, model: Path) -> None:

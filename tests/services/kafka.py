@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,14 +25,18 @@ CLUSTER_ID = "5vBmTMUaQhW3iLDFJ7e0oA"
 class Broker:
     """One Kafka node in a folder of its own, on free ports; it can be stopped, killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, listeners: Sequence[str] = (), more: str = "", users: Sequence[str] = ()
+    ) -> None:
+        """`listeners` besides the usual ones, `more` configuration, which wins, `users` for its format."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._running: subprocess.Popen[bytes] | None = None
         self.port, controller = free_port(), free_port()
         self._configuration = folder / "server.properties"
-        self._configuration.write_text(_properties(folder / "log", self.port, controller))
-        self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._configuration)).wait()
+        self._configuration.write_text(_properties(folder / "log", self.port, controller, listeners) + more)
+        place = ("-t", CLUSTER_ID, "-c", str(self._configuration))
+        self._java("kafka.tools.StorageTool", "format", *place, *users).wait()
 
     @property
     def servers(self) -> str:
@@ -86,15 +90,16 @@ class Broker:
         return self._folder / "kafka.log"
 
 
-def _properties(folder: Path, port: int, controller: int) -> str:
+def _properties(folder: Path, port: int, controller: int, more: Sequence[str]) -> str:
+    listeners = ",".join([f"PLAINTEXT://127.0.0.1:{port}", *more])
     return f"""
 node.id=1
 process.roles=broker,controller
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
 log.dirs={folder}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1

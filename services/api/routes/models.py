@@ -82,6 +82,12 @@ async def model_lineage(call: Call) -> Response:
     return json_answer(await call.context.query(lambda sql: _lineage(sql, name)))
 
 
+async def output_lineage(call: Call) -> Response:
+    """What became of one output, up to the decisions about models that were trained on it."""
+    output = call.path("output")
+    return json_answer(await call.context.query(lambda sql: _story(sql, output)))
+
+
 async def judgment_lineage(call: Call) -> Response:
     """What became of one judgment."""
     judgment = call.path("judgment")
@@ -151,6 +157,38 @@ def _consequences(sql: Connection, judgment: str) -> dict[str, Any]:
     }
 
 
+def _story(sql: Connection, output: str) -> dict[str, Any]:
+    prompt = sql.execute(select(m.outputs.c.prompt_digest).where(m.outputs.c.output == output)).scalar()
+    if prompt is None:
+        raise NotFoundError(f"there is no output {output[:80]!r}", field="output", mend="send the id it was sent with")
+    same_prompt = sql.execute(select(m.tasks).where(m.tasks.c.prompt_digest == prompt).order_by(m.tasks.c.log_offset))
+    tasks = [row for row in same_prompt.mappings() if output in (row["a"]["output"], row["b"]["output"])]
+    names = [row["task"] for row in tasks]
+    revisions = dict(
+        map(tuple, _in(sql, [m.preferences.c.task, m.preferences.c.revision], m.preferences.c.task, names))
+    )
+    judged = _in(sql, [m.judgments.c.task, m.judgments.c.judgment], m.judgments.c.task, names)
+    batches = sorted({batch for (batch,) in _in(sql, [m.batch_members.c.batch], m.batch_members.c.task, names)})
+    models = sorted(model for (model,) in _in(sql, [m.models.c.model], m.models.c.batch, batches))
+    told = _in(sql, [m.promotions.c.model, m.promotions.c.decision, m.promotions.c.by], m.promotions.c.model, models)
+    return {
+        "output": output,
+        "tasks": [
+            {
+                "task": row["task"],
+                "status": row["status"],
+                "judgments": [judgment for task, judgment in judged if task == row["task"]],
+                "preference_revision": revisions.get(row["task"]),
+            }
+            for row in tasks
+        ],
+        "batches": batches,
+        "runs": sorted(run for (run,) in _in(sql, [m.runs.c.run], m.runs.c.batch, batches)),
+        "models": models,
+        "decisions": [{"model": model, "decision": decision, "by": by} for model, decision, by in told],
+    }
+
+
 MODEL = {
     "model": "m_5f",
     "campaign": "default",
@@ -196,6 +234,14 @@ ENDPOINTS = (
         body=Why,
         example={"reason": "the held-out set was too small to tell, people like it"},
         answers={200: {"model": "m_5f", "decision": "promoted", "override": True}},
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/outputs/{output}/lineage",
+        answer=output_lineage,
+        summary="What became of one output",
+        tag="models",
+        answers={200: {"output": "o-1", "tasks": [], "batches": [], "runs": [], "models": [], "decisions": []}},
     ),
     Endpoint(
         method="GET",
