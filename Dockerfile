@@ -29,6 +29,7 @@ RUN uv pip install --constraint requirements.lock --requirement pyproject.toml -
 FROM base AS service
 COPY --from=service-dependencies /opt/prefloop /opt/prefloop
 COPY --from=code /opt/code /opt/code
+COPY deploy/answers /usr/local/bin/
 USER prefloop
 ENTRYPOINT ["prefloop"]
 CMD ["--help"]
@@ -48,6 +49,7 @@ FROM base AS trainer
 ENV HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false HF_HOME=/var/lib/prefloop/artifacts/hub
 COPY --from=trainer-dependencies /opt/prefloop /opt/prefloop
 COPY --from=code /opt/code /opt/code
+COPY deploy/answers /usr/local/bin/
 USER prefloop
 ENTRYPOINT ["python", "-m", "services.trainer"]
 CMD ["--help"]
