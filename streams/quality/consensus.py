@@ -64,13 +64,15 @@ def likelihood(opinion: Opinion, ties: float, known: float) -> Posterior:
     `ties` is the prior of a tie. The weight tempers: at 0 the judgment says nothing.
     """
     unknown = 1.0 - known
-    guess = min(max((opinion.tie_rate - known * ties) / unknown, LEAST_GUESS), MOST_GUESS)
+    guess = (opinion.tie_rate - known * ties) / unknown
+    guess = LEAST_GUESS if guess < LEAST_GUESS else MOST_GUESS if guess > MOST_GUESS else guess
     weight = opinion.weight
     if opinion.choice == "tie":
         told: Posterior = (unknown * guess, unknown * guess, known + unknown * guess)
     else:
         bias = opinion.side_bias if (opinion.choice == "a") != opinion.swapped else -opinion.side_bias
-        stray = max(unknown * (0.5 + bias), LEAST_ERROR)
+        stray = unknown * (0.5 + bias)
+        stray = stray if stray > LEAST_ERROR else LEAST_ERROR
         decisive = 1.0 - unknown * guess
         right, wrong, tie = decisive * (known + stray), decisive * stray, (1.0 - guess) * stray
         told = (right, wrong, tie) if opinion.choice == "a" else (wrong, right, tie)
@@ -112,10 +114,16 @@ def posterior(opinions: Sequence[Opinion]) -> Posterior:
 
 def leave_one_out(opinions: Sequence[Opinion]) -> list[Posterior]:
     """For each opinion the posterior from all others, under the task's one prior."""
+    return all_and_others(opinions)[1]
+
+
+def all_and_others(opinions: Sequence[Opinion]) -> tuple[Posterior, list[Posterior]]:
+    """`posterior` and `leave_one_out` at the price of one."""
     ties = prior_of_ties(opinions)
     told = [both(opinion, ties) for opinion in opinions]
-    a, b, c, d, e, f = combine(ties, told)
-    return [marginal((a / u, b / v, c / w, d / x, e / y, f / z)) for u, v, w, x, y, z in told]
+    a, b, c, d, e, f = joint = combine(ties, told)
+    others = [marginal((a / u, b / v, c / w, d / x, e / y, f / z)) for u, v, w, x, y, z in told]
+    return marginal(joint), others
 
 
 def verdict(belief: Posterior) -> tuple[Choice, float]:

@@ -28,7 +28,7 @@ from streams.events import (
     digest,
 )
 from streams.quality import floor, gold, pattern, reasons, reliability, sequential, side, speed
-from streams.quality.alarms import LEVELS, TESTS, evidence, reached
+from streams.quality.alarms import LEVELS, TESTS, evidence, reached, returns
 from streams.quality.consensus import Posterior
 from streams.quality.reliability import Grades
 from streams.quality.sequential import Test
@@ -40,6 +40,7 @@ BY = f"stage:{STAGE}"
 MEMORY = 48  # judgments, and other events, remembered by id: undo lasts a lease, redelivery a moment
 COMMON_VIEW: tuple[Hypothesis, ...] = ("accuracy", "change")  # measured by what the others say
 HASTE = 0.5  # weight of a judgment given faster than its texts can be read
+BEGUN = Test()
 RANK: dict[StandingName, int] = {"active": 0, "weighted": 1, "suspended": 2}
 
 V = TypeVar("V")
@@ -173,13 +174,13 @@ def taught(grades: Grades, event: Judgment, choice: Choice, sign: int = 1) -> Gr
 def bets_on(event: Judgment, checks: Iterable[Check], foretold: bool | None) -> Iterator[Bets]:
     """The bets that a first judgment of a task settles."""
     for check in checks:
-        yield check.name, TESTS[check.name].ratios(not check.passed)
+        yield check.name, returns(check.name, not check.passed)
     on_left = side.picked_left(event)
     if on_left is not None:
-        yield "left", TESTS["left"].ratios(on_left)
-        yield "right", TESTS["right"].ratios(not on_left)
+        yield "left", returns("left", on_left)
+        yield "right", returns("right", not on_left)
     if foretold is not None:
-        yield "pattern", TESTS["pattern"].ratios(foretold)
+        yield "pattern", returns("pattern", foretold)
     if event.gold is not None and event.choice != "tie":
         yield from bets_on_accuracy(event.choice, reliability.GOLD[event.gold])
 
@@ -235,17 +236,18 @@ def settle(state: State, cause: Judgment | Agreement, judgment: str, bets: Itera
     if state.standing == "suspended":
         return state, []
     at = cause.answered_at or cause.occurred_at
-    moved = {
-        name: sequential.observe(state.running.get(name, Test()), ratios, at, TESTS[name].watch)
-        for name, ratios in bets
-    }
-    risen = {name: level for name, test in moved.items() if (level := reached(name, test)) > test.level}
-    moved |= {name: replace(moved[name], level=level) for name, level in risen.items()}
-    state = replace(state, running=state.running | moved)
+    running, risen = state.running.copy(), []
+    for name, ratios in bets:
+        test = sequential.observe(running.get(name, BEGUN), ratios, at, TESTS[name].watch)
+        if (level := reached(name, test)) > test.level:
+            test = replace(test, level=level)
+            risen.append(name)
+        running[name] = test
+    state = replace(state, running=running)
     alarms: list[Event] = []
-    for name, level in risen.items():
-        alert = alert_of(state, cause, judgment, name, moved[name])
-        state, standings = sanction(state, cause, alert, level)
+    for name in risen:
+        alert = alert_of(state, cause, judgment, name, running[name])
+        state, standings = sanction(state, cause, alert, running[name].level)
         alarms += [alert, *standings]
     return state, alarms
 

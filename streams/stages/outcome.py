@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streams.events import Assessment, Task
+from streams.quality.consensus import posterior
 from streams.stages.preferences import Decision, State, countable, decide, vote
 
 
@@ -13,4 +14,5 @@ def outcome(task: Task, assessments: Iterable[Assessment], withdrawn: Iterable[s
     state = State(task=task, withdrawn=tuple(sorted(withdrawn)))
     for assessment in assessments:
         state, _ = vote(state, assessment)
-    return decide(task, state.votes, state.withdrawn, countable(state))
+    counted = countable(state)
+    return decide(task, state.votes, state.withdrawn, counted, posterior(counted))

@@ -7,6 +7,7 @@ nothing special.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from msgspec.structs import replace
@@ -24,7 +25,7 @@ from streams.events import (
     TaskStatus,
     TaskUpdate,
 )
-from streams.quality.consensus import CHOICES, Opinion, Posterior, leave_one_out, posterior, verdict
+from streams.quality.consensus import CHOICES, Opinion, Posterior, all_and_others, verdict
 from streams.stages.derive import derive
 
 STAGE = "preferences"
@@ -92,8 +93,9 @@ def step(state: State | None, event: Event) -> tuple[State | None, list[Event]]:
     if task is None:
         return after, []
     counted = countable(after)
-    decision = decide(task, after.votes, after.withdrawn, counted)
-    after, agreements = agree(after, event, decision, counted)
+    belief, others = all_and_others(counted)
+    decision = decide(task, after.votes, after.withdrawn, counted, belief)
+    after, agreements = agree(after, event, counted, others)
     said, news = say(task, after.said, event, decision)
     return replace(after, said=said), [*news, *forgotten, *agreements]
 
@@ -167,9 +169,10 @@ def countable(state: State) -> tuple[Vote, ...]:
 # ---------------------------------------------------------------- the decision
 
 
-def decide(task: Task, votes: tuple[Vote, ...], withdrawn: tuple[str, ...], counted: tuple[Vote, ...]) -> Decision:
-    """How the task stands, from its votes alone."""
-    belief = posterior(counted)
+def decide(
+    task: Task, votes: tuple[Vote, ...], withdrawn: tuple[str, ...], counted: tuple[Vote, ...], belief: Posterior
+) -> Decision:
+    """How the task stands, from its votes alone; `belief` is the posterior from those that are counted."""
     ids = tuple(vote.judgment for vote in counted)
     n = len(counted)
     lost = sum(fills_in_vain(vote) and vote.judgment not in withdrawn for vote in votes)
@@ -289,7 +292,9 @@ def preference_of(task: Task, said: Said, cause: Event, decision: Decision) -> P
     )
 
 
-def agree(state: State, cause: Event, decision: Decision, counted: tuple[Vote, ...]) -> tuple[State, list[Event]]:
+def agree(
+    state: State, cause: Event, counted: tuple[Vote, ...], others_of: Sequence[Posterior]
+) -> tuple[State, list[Event]]:
     """What the others made of each counted judgment; what was withdrawn is taken back.
 
     It is told while the task is open, and again when it changes: were only closed tasks to teach, those on which people
@@ -300,8 +305,8 @@ def agree(state: State, cause: Event, decision: Decision, counted: tuple[Vote, .
     }
     agreements = [withdrawal_of(state, cause, vote) for vote in state.votes if vote.judgment in told]
     if len(counted) >= listeners(state.task):
-        for vote, others in zip(counted, leave_one_out(counted), strict=True):
-            if vote.told is None or max(abs(x - y) for x, y in zip(vote.told, others, strict=True)) > NEWS:
+        for vote, others in zip(counted, others_of, strict=True):
+            if vote.told is None or differ(vote.told, others):
                 told[vote.judgment] = others
                 agreements.append(agreement_of(state, cause, vote, others, len(counted) - 1))
     if not told:
@@ -310,6 +315,11 @@ def agree(state: State, cause: Event, decision: Decision, counted: tuple[Vote, .
         replace(vote, told=told[vote.judgment], settled=True) if vote.judgment in told else vote for vote in state.votes
     )
     return replace(state, votes=votes), agreements
+
+
+def differ(told: Posterior, others: Posterior) -> bool:
+    """Whether the others' posterior has moved so far that it is told again."""
+    return abs(told[0] - others[0]) > NEWS or abs(told[1] - others[1]) > NEWS or abs(told[2] - others[2]) > NEWS
 
 
 def listeners(task: Task | None) -> int:
