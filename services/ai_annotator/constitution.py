@@ -7,7 +7,9 @@ section 3.4): what follows the position is no preference.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +22,7 @@ from streams.errors import InputError, PrefloopError
 
 MOST_REASON = 1_000  # characters that are kept
 
+_objects = json.JSONDecoder()
 _TAGS = re.compile(r"</?(prompt|first|second)>")
 
 Position = Literal["first", "second", "tie"]
@@ -39,11 +42,11 @@ class Constitution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     readings: Annotated[int, Meta(ge=1, le=10)] = 3  # times that a reply which cannot be read is asked for
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the model has to reply, as one JSON object and nothing else."""
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model has to reply, as one JSON object."""
 
     better: Position
-    reason: str
+    reason: str = ""
     strength: Annotated[int, Meta(ge=1, le=3)] | None = None
 
 
@@ -80,6 +83,9 @@ You compare two responses to the same prompt and say which one is better by thes
 Do not prefer a response because it comes first, or because it is longer. Say tie where neither is better.
 Reply with one JSON object and nothing else:
 {{"better": "first" or "second" or "tie", "strength": 1 (slightly) to 3 (by far), "reason": "one sentence"}}"""
+AGAIN = """\
+That cannot be read. Reply with the JSON object alone, filled in, such as
+{"better": "tie", "strength": 1, "reason": "Both say the same."}"""
 
 
 def question(constitution: Constitution, task: dict[str, Any], guideline: str, *, exchanged: bool) -> dict[str, Any]:
@@ -107,16 +113,49 @@ def quoted(name: str, text: str) -> str:
     return f"<{name}>\n{harmless}\n</{name}>"
 
 
+def asked_again(body: dict[str, Any], reply: str) -> dict[str, Any]:
+    """The question after a reply that could not be read: asked alike, a model of temperature 0 says the same again."""
+    turns = [{"role": "assistant", "content": reply}, {"role": "user", "content": AGAIN}]
+    return {**body, "messages": [*body["messages"], *turns]}
+
+
 # ---------------------------------------------------------------- reading
 
 
 def read_verdict(reply: str) -> Verdict:
-    """The reply, which must be the JSON object alone (or that object in a code fence). Raises UnreadableReplyError."""
-    fenced = re.fullmatch(r"\s*```(?:json)?\s*(\{.*\})\s*```\s*", reply, re.DOTALL)
-    try:
-        return msgspec.json.decode((fenced.group(1) if fenced else reply).strip(), type=Verdict)
-    except msgspec.DecodeError as error:
-        raise UnreadableReplyError(f"the reply cannot be read ({error}): {reply[:200]!r}") from error
+    """The verdict in the reply, whatever prose or code fence stands around it. Raises UnreadableReplyError.
+
+    A reply with two different verdicts says nothing: the model may have quoted one of a response's.
+    """
+    found = [verdict for one in objects_in(reply) if (verdict := verdict_of(one)) is not None]
+    if len({verdict.better for verdict in found}) == 1:
+        return found[0]
+    what = "several verdicts that differ" if found else "no verdict"
+    raise UnreadableReplyError(f"the reply holds {what}: {reply[:200]!r}")
+
+
+def objects_in(text: str) -> Iterator[dict[str, Any]]:
+    """Every JSON object that stands in the text, the outer ones alone."""
+    at = text.find("{")
+    while at >= 0:
+        try:
+            found, end = _objects.raw_decode(text, at)
+        except (json.JSONDecodeError, RecursionError):
+            end = at + 1
+        else:
+            yield found
+        at = text.find("{", end)
+
+
+def verdict_of(found: dict[str, Any]) -> Verdict | None:
+    """The object as a verdict; what else it holds is no matter. A strength that is none of the three is left out."""
+    for strength in (found.get("strength"), None):
+        said = {"better": found.get("better"), "reason": str(found.get("reason") or ""), "strength": strength}
+        try:
+            return msgspec.convert(said, Verdict)
+        except msgspec.ValidationError:
+            continue
+    return None
 
 
 def opinion(verdict: Verdict, exchanged: Verdict | None) -> Opinion:

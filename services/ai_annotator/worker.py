@@ -16,6 +16,7 @@ from services.ai_annotator.constitution import (
     Opinion,
     UnreadableReplyError,
     Verdict,
+    asked_again,
     opinion,
     question,
     read_verdict,
@@ -92,13 +93,15 @@ class AiAnnotator:
     def _asked(self, task: dict[str, Any], *, exchanged: bool) -> Verdict:
         body = question(self.constitution, task, self._guideline(task), exchanged=exchanged)
         for reading in range(1, self.constitution.readings + 1):
+            reply = complete(self.model, self.constitution.endpoint, body, self.pause)
             try:
-                return read_verdict(complete(self.model, self.constitution.endpoint, body, self.pause))
+                return read_verdict(reply)
             except UnreadableReplyError as error:
                 self.counts.unreadable += 1
                 _log.warning("unreadable reply", task=task["task"], reading=reading, error=str(error))
                 if reading == self.constitution.readings:
                     raise
+                body = asked_again(body, reply)
         raise AssertionError("readings is at least 1")
 
     # ------------------------------------------------------------ the service

@@ -101,8 +101,15 @@ def test_asked_in_one_order_the_model_is_believed(world: World) -> None:
 def test_a_reply_that_cannot_be_read_is_asked_for_again_and_then_given_back(world: World) -> None:
     send(world, 2)
     replies = iter(["Well,", "it depends", '{"better": "tie", "reason": "alike"}', "no", "no", "no"])
-    worker = annotator(world, lambda _: next(replies), both_orders=False)
+    asked: list[dict[str, Any]] = []
+
+    def reply(body: dict[str, Any]) -> str:
+        asked.append(body)
+        return next(replies)
+
+    worker = annotator(world, reply, both_orders=False)
     assert [worker.work_once(), worker.work_once()] == ["judged", "skipped"]
+    assert [turn["content"] for turn in asked[2]["messages"] if turn["role"] == "assistant"] == ["Well,", "it depends"]
     assert (worker.counts.unreadable, worker.counts.skipped) == (5, 1)
     assert len(judgments(world)) == 1
 

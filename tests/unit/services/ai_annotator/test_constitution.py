@@ -15,6 +15,7 @@ from services.ai_annotator.constitution import (
     Position,
     UnreadableReplyError,
     Verdict,
+    asked_again,
     opinion,
     question,
     quoted,
@@ -70,9 +71,13 @@ def test_a_response_can_neither_close_its_quotation_nor_begin_another(pieces: li
         '  {"better": "second", "reason": "shorter", "strength": 2}\n',
         '```json\n{"better": "second", "reason": "shorter", "strength": 2}\n```',
         '```\n{"better": "second", "reason": "shorter", "strength": 2}```\n',
+        'Sure! Here you are:\n{"better": "second", "reason": "shorter", "strength": 2}\nDo you want more?',
+        '{"better": "second", "reason": "shorter", "strength": 2, "confidence": 0.9}',
+        'I think {so}. {"note": 1} {"better": "second", "reason": "shorter", "strength": 2}',
+        '{"better": "second", "reason": "shorter", "strength": 2} {"better": "second", "reason": "again"}',
     ],
 )
-def test_a_reply_is_the_object_alone_or_in_a_fence(reply: str) -> None:
+def test_the_one_verdict_is_read_whatever_stands_around_it(reply: str) -> None:
     assert read_verdict(reply) == Verdict(better="second", reason="shorter", strength=2)
 
 
@@ -81,18 +86,37 @@ def test_a_reply_is_the_object_alone_or_in_a_fence(reply: str) -> None:
     [
         "",
         "The second one.",
-        'Sure! {"better": "second", "reason": "shorter"}',
         '{"better": "left", "reason": "shorter"}',
-        '{"better": "second"}',
-        '{"better": "second", "reason": "shorter", "strength": 4}',
-        '{"better": "second", "reason": "shorter", "confidence": 0.9}',
-        '[{"better": "second", "reason": "shorter"}]',
+        '{"better": "first" or "second", "reason": "shorter"}',
+        '{"reason": "shorter"}',
+        "{" * 5_000,
         '{"better": "second", "reason": "shorter"} {"better": "first", "reason": "no"}',
     ],
 )
-def test_anything_else_is_not_read(reply: str) -> None:
+def test_what_holds_no_verdict_or_two_is_not_read(reply: str) -> None:
     with pytest.raises(UnreadableReplyError):
         read_verdict(reply)
+
+
+@pytest.mark.parametrize("strength", ["4", "0", '"clearly"', "null"])
+def test_a_strength_that_is_none_of_the_three_is_left_out(strength: str) -> None:
+    found = read_verdict(f'{{"better": "first", "reason": "shorter", "strength": {strength}}}')
+    assert found == Verdict(better="first", reason="shorter")
+
+
+@given(st.text())
+def test_no_reply_breaks_the_reading(reply: str) -> None:
+    with pytest.raises(UnreadableReplyError):
+        read_verdict(reply)
+
+
+def test_asked_again_the_model_sees_what_it_said_and_what_is_wanted() -> None:
+    body = question(PRINCIPLES, TASK, "", exchanged=False)
+    again = asked_again(body, "The first.")
+    assert again["messages"][:2] == body["messages"]
+    assert [turn["role"] for turn in again["messages"][2:]] == ["assistant", "user"]
+    assert again["messages"][2]["content"] == "The first."
+    assert len(body["messages"]) == 2
 
 
 # ---------------------------------------------------------------- both orders
