@@ -27,8 +27,10 @@ NAMES = {
 }
 FOUND = {  # of what no curve tells: found, by chance, and what is counted
     "collusion": ("together", "expected", "the same mistake made by both"),
+    "reward_model": ("contradicted", "expected", "judgments against a confident reward model"),
     "burst": ("newcomers", "expected", "newcomers in so short a time"),
 }
+MARK = {"reward_model": "at most, of somebody just good enough"}  # what the second bar is, where it is not chance
 
 
 def rows_of(test: Json) -> list[Json]:
@@ -94,15 +96,22 @@ def against_chance(alert: Json) -> list[tuple[str, float]]:
     if alert["hypothesis"] not in FOUND:
         return []
     found, expected, counted = FOUND[alert["hypothesis"]]
-    return [(counted, evidence[found]), ("by chance", evidence[expected])]
+    return [(counted, evidence[found]), (MARK.get(alert["hypothesis"], "by chance"), evidence[expected])]
+
+
+def company(alert: Json, names: dict[str, str]) -> str:
+    """With whom, by name; of an alarm about one person how many judgments were compared."""
+    others = str(alert["evidence"].get("with", ""))
+    if not others:
+        return f"{alert['evidence']['compared']} judgments on pairs of which the model is sure"
+    return f"with {', '.join(names.get(who, who) for who in others.split(', '))}"
 
 
 def crowd(one: Json, names: dict[str, str]) -> None:
     """Alarms about the annotator and others, each as bars."""
     for alert in one["alerts"]:
         if bars := against_chance(alert):
-            others = [names.get(who, who) for who in str(alert["evidence"].get("with", "")).split(", ")]
-            parts.title(alert["hypothesis"].capitalize(), f"with {', '.join(others)}")
+            parts.title(alert["hypothesis"].replace("_", " ").capitalize(), company(alert, names))
             parts.bars(bars, lambda value: f"{value:g}")
 
 

@@ -22,7 +22,7 @@ Flag = Literal["both_bad", "unsure", "broken", "critical"]
 StandingName = Literal["active", "weighted", "suspended"]
 TaskStatus = Literal["open", "escalated", "closed"]
 Hypothesis = Literal[
-    "accuracy", "change", "speed", "side", "pattern", "gold", "reasons", "collusion", "copying", "burst"
+    "accuracy", "change", "speed", "side", "pattern", "gold", "reasons", "collusion", "copying", "burst", "reward_model"
 ]
 SignalKind = Literal["thumbs_up", "thumbs_down", "edit", "retry", "conversion", "other"]
 
@@ -413,6 +413,14 @@ class Appeal(Event, frozen=True, kw_only=True):
     length: int = 0  # characters of its words
 
 
+class Prior(Event, frozen=True, kw_only=True):
+    """Topic `priors` (key = annotator): what the crowd is like, for what one of its members is believed to be."""
+
+    annotator: str
+    shares: tuple[float, ...]  # of the crowd at each accuracy of streams/quality/reliability.py LEVELS; they sum to 1
+    members: int = 0  # annotators that it was learned from
+
+
 class Retraction(Event, frozen=True, kw_only=True):
     """Topic `retractions` (key = task): one judgment withdrawn or restored, and the standing that caused it."""
 
@@ -457,6 +465,14 @@ class TaskUpdate(Event, frozen=True, kw_only=True):
 
 
 # ---------------------------------------------------------------- training
+
+
+class Score(Event, frozen=True, kw_only=True):
+    """Topic `scores` (key = task): what a reward model that was not trained on the task says of it."""
+
+    task: str
+    model: str  # the reward model
+    probability: float  # that canonical a is the better response, as calibrated as its sender made it
 
 
 class Batch(Event, frozen=True, kw_only=True):

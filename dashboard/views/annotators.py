@@ -26,6 +26,7 @@ MEANING = {
     "reasons": "reasons that repeat or read like a language model's",
     "collusion": "makes the same mistakes as somebody else",
     "copying": "reasons in somebody else's words",
+    "reward_model": "contradicts a confident reward model far more often than the others do",
     "burst": "came with a burst of newcomers who judge alike",
 }
 ORDERS = {

@@ -26,6 +26,7 @@ ADMIN = _and_admin()
 TABLE: dict[tuple[str, str], Roles] = {
     ("POST", "/v1/outputs"): SEND,
     ("POST", "/v1/signals"): _and_admin("producer"),
+    ("POST", "/v1/scores"): _and_admin("producer", "engineer"),
     ("GET", "/v1/me"): ALL,
     ("POST", "/v1/me/appeal"): JUDGE,
     ("POST", "/v1/tasks/next"): JUDGE,

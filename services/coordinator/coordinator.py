@@ -1,4 +1,4 @@
-"""Runs every decision that has no single key, once a tick: batches, revocation, gate, sampler, crowd."""
+"""Runs every decision that has no single key, once a tick: batches, revocation, gate, sampler, crowd, priors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from services.coordinator.calibration import RoundKeeper
 from services.coordinator.crowd import Crowd
 from services.coordinator.gate import decide_checkpoints
 from services.coordinator.gold import GoldKeeper
+from services.coordinator.priors import PriorKeeper
 from services.coordinator.revocation import revoke
 from services.coordinator.sampler import Sampler
 
@@ -43,6 +44,7 @@ class Coordinator:
             "batches": lambda: cut_due(service),
             "sampler": self.sampler.tick,
             "crowd": Crowd(service).tick,
+            "priors": PriorKeeper(service).tick,
         }
 
     def tick(self) -> None:

@@ -1,4 +1,5 @@
-"""What no single annotator's stream can show: who errs together, whose reasons are copied, who came in a burst.
+"""What no single annotator's stream can show: who errs together, whose reasons are copied, who came in a burst, and who
+is at odds with a reward model.
 
 Each becomes an alert with its evidence; nothing else follows by itself, since whether two colleagues collude is for a
 lead to judge. What is found again is not told again.
@@ -11,16 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from services.bootstrap import Service
 from services.coordinator.gather import snapshot
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.events import Alert, Hypothesis, digest
-from streams.quality import bursts, collusion, copying
+from streams.quality import bursts, collusion, copying, disagreement
 from streams.quality.bursts import Newcomer
 from streams.quality.collusion import Answered
+from streams.quality.disagreement import Compared
 from streams.quality.discovery import accused
 
 FALSE_DISCOVERIES = 0.05  # share of the accused pairs that may be innocent
@@ -69,6 +71,22 @@ def alerts_for_bursts(people: Sequence[Newcomer], now: int) -> list[Alert]:
         return []
     told, rate = dict(bursts.by_annotator(burst)), 2 * bursts.RATE
     return [_alert("burst", who, burst.members, told, rate, now, since=burst.since) for who in burst.members]
+
+
+def alerts_for_disagreement(judgments: Sequence[Compared], now: int) -> list[Alert]:
+    """One alert for each annotator who contradicts a confident reward model more often than the crowd explains."""
+    found = disagreement.odds(judgments)
+    alerts = []
+    for who in accused({who: one.evidence for who, one in found.items()}, FALSE_DISCOVERIES):
+        one = found[who]
+        evidence: dict[str, float | int | str] = {
+            "compared": one.compared,
+            "contradicted": one.contradicted,
+            "expected": round(one.expected, 1),
+            "capital": round(one.evidence, 1),
+        }
+        alerts.append(_alert("reward_model", who, (who,), evidence, FALSE_DISCOVERIES, now))
+    return alerts
 
 
 def _alert(
@@ -134,6 +152,35 @@ def sketches(rows: Iterable[Row[Any]]) -> list[dict[str, str]]:
     return list(found.values())
 
 
+def compared(sql: Connection) -> list[Compared]:
+    """The newest decisive judgments of people on tasks of which a reward model is confident, by its newest score."""
+    judgments, scores, least = m.judgments.c, m.scores.c, disagreement.BANDS[0]
+    query = (
+        select(judgments.task, judgments.annotator, judgments.choice, judgments.accuracy, scores.probability)
+        .join(m.scores, scores.task == judgments.task)
+        .where(
+            judgments.role == "annotator",
+            judgments.withdrawn.is_(False),
+            judgments.assessed,
+            judgments.choice != "tie",
+            or_(scores.probability >= least, scores.probability <= 1 - least),
+        )
+        .order_by(judgments.log_offset.desc(), scores.at)
+        .limit(MOST_JUDGMENTS)
+    )
+    newest = {(row.task, row.annotator): row for row in sql.execute(query)}  # of several models the last one's word
+    return [
+        Compared(
+            task=row.task,
+            annotator=row.annotator,
+            confidence=max(row.probability, 1 - row.probability),
+            contradicts=(row.choice == "a") != (row.probability > 0.5),
+            accuracy=row.accuracy,
+        )
+        for row in newest.values()
+    ]
+
+
 def newcomers(sql: Connection, rows: Iterable[Row[Any]]) -> list[Newcomer]:
     """Everybody's first judgment, and how often they dissent where an answer stands."""
     at = func.min(func.coalesce(func.nullif(m.judgments.c.answered_at, 0), m.judgments.c.ingested_at))
@@ -153,28 +200,36 @@ def newcomers(sql: Connection, rows: Iterable[Row[Any]]) -> list[Newcomer]:
 
 
 class Crowd:
-    """Looks at the crowd when it has judged since the last look."""
+    """Looks at the crowd when it has judged, or a reward model has, since the last look."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._seen = -1
+        self._seen: tuple[int, int] | None = None
 
     def tick(self) -> int:
         """How many alerts were told."""
         with snapshot(self._service.database) as sql:
-            newest = sql.execute(select(func.max(m.judgments.c.log_offset))).scalar() or 0
+            newest = _newest(sql)
             if newest == self._seen:
                 return 0
             self._seen, now = newest, self._service.clock()
             rows = judged(sql)
             people = newcomers(sql, rows)
+            scored = compared(sql)
         alerts = alerts_for_rings(answered(rows), now)
         alerts += alerts_for_copies(sketches(rows), now)
         alerts += alerts_for_bursts(people, now)
+        alerts += alerts_for_disagreement(scored, now)
         told: int = self._service.log.submit(lambda tx: _append(tx, alerts)).result() if alerts else 0
         if told:
             _log.info("crowd", alerts=told)
         return told
+
+
+def _newest(sql: Connection) -> tuple[int, int]:
+    """Offset of the newest judgment, time of the newest score."""
+    judged = sql.execute(select(func.max(m.judgments.c.log_offset))).scalar()
+    return judged or 0, sql.execute(select(func.max(m.scores.c.at))).scalar() or 0
 
 
 def _append(transaction: Transaction, alerts: Sequence[Alert]) -> int:

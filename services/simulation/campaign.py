@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.coordinator import priors
 from services.queue.decisions import assignment_of
 from services.queue.entries import Entry
 from services.queue.memory import MemoryQueue
@@ -74,6 +75,7 @@ class InMemoryCampaign:
         self.preferences: dict[str, Preference] = {}  # the newest, by task
         self.statuses: dict[str, TaskStatus] = {}  # of tasks that were ever more than open
         self._watch = CrowdWatch()
+        self._crowd: priors.Shares | None = None  # what its members are like, once that is known
         self._notes: dict[type[Event], Callable[[Any], None]] = {
             Judgment: self._note_judgment,
             Assessment: self._note_assessment,
@@ -168,6 +170,10 @@ class InMemoryCampaign:
         judgment, _ = stamp_judgment(raw, grant.facts, shown, self.definition, at, f"annotator:{grant.annotator}")
         self._queue.settle_claim(claim, "new")
         self.push(judgment)
+        if self.judgments % priors.GROWTH == 0:
+            self._look_at_members(at)
+        elif self._crowd is not None and (mine := self.state("assessments", grant.annotator)).judgments == 1:
+            self._tell(grant.annotator, mine.prior, at)
 
     def skip(self, grant: Grant, at: int, reason: str = "") -> None:
         """Gives the task back to the others."""
@@ -189,6 +195,17 @@ class InMemoryCampaign:
         for alert in found:
             self.push(alert)
         return found
+
+    def _look_at_members(self, at: int) -> None:
+        """Learns what the crowd is like and tells its members, as the coordinator does."""
+        states = self._loop.states["assessments"]
+        self._crowd = priors.learned(state.grades for state in states.values())
+        for annotator in list(states) if self._crowd is not None else ():
+            self._tell(annotator, states[annotator].prior, at)
+
+    def _tell(self, annotator: str, before: Sequence[float], at: int) -> None:
+        if self._crowd is not None and priors.has_moved(before, self._crowd):
+            self.push(priors.prior_of(annotator, self._crowd, len(self.reliability), at))
 
     # ------------------------------------------------------------ what came of it
 

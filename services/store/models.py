@@ -256,6 +256,15 @@ preferences = Table(  # the newest revision of each task's preference
     Index("preferences_by_campaign", "campaign", "at"),
 )
 
+scores = Table(  # what reward models say of tasks that they were not trained on
+    "scores",
+    metadata,
+    _id("task"),
+    _id("model"),
+    Column("probability", Float, nullable=False),  # that canonical a is better
+    _number("at"),
+)
+
 batches = Table(
     "batches",
     metadata,
@@ -362,6 +371,7 @@ VIEWS = (
     appeals,
     alerts,
     preferences,
+    scores,
     batches,
     batch_members,
     runs,

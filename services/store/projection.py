@@ -38,6 +38,7 @@ class Views:
         "retractions",
         "preferences",
         "task_updates",
+        "scores",
         "batches",
         "run_updates",
         "checkpoints",
@@ -256,6 +257,11 @@ def _preference(x: e.Preference, offset: int) -> list[Upsert]:
     return [Upsert(table=m.preferences, key={"task": x.task}, own=own, newer="revision")]
 
 
+def _score(x: e.Score, _: int) -> list[Upsert]:
+    own = {"probability": x.probability, "at": x.ingested_at}
+    return [Upsert(table=m.scores, key={"task": x.task, "model": x.model}, own={}, first=own)]
+
+
 def _batch(x: e.Batch, _: int) -> list[Upsert]:
     own = {
         "campaign": x.campaign,
@@ -374,6 +380,7 @@ FOLDS: dict[type[e.Event], Callable[[Any, int], list[Upsert]]] = {
     e.Appeal: _appeal,
     e.Retraction: _retraction,
     e.Preference: _preference,
+    e.Score: _score,
     e.Batch: _batch,
     e.RunUpdate: _run_update,
     e.Checkpoint: _checkpoint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -12,6 +12,7 @@ import structlog
 from streams.errors import PrefloopError, TrainingError, UnavailableError
 
 T = TypeVar("T")
+MOST_SCORES = 5_000  # told at once
 _log = structlog.get_logger("trainer")
 
 
@@ -62,6 +63,12 @@ class RunsClient:
         """Hand the model in."""
         body = {"trainer": self.trainer, "model": model, "uri": uri, "manifest": manifest}
         self._send("POST", f"/v1/runs/{run}/finish", json={**body, "report": msgspec.to_builtins(report)})
+
+    def scores(self, model: str, scores: Sequence[Any]) -> None:
+        """Tell what a reward model says of pairs that it was not trained on."""
+        for start in range(0, len(scores), MOST_SCORES):
+            part = msgspec.to_builtins(scores[start : start + MOST_SCORES])
+            self._send("POST", "/v1/scores", json={"model": model, "scores": part})
 
     def fail(self, run: str, error: str) -> None:
         """Give a run up, with what to mend."""

@@ -4,7 +4,7 @@ Every stage ends by writing its manifest. A stage whose manifest is there is not
 killed goes on where it was: inside a training from the last checkpoint, elsewhere from the stage's beginning.
 
     ARTIFACTS/datasets/HASH/   train.parquet, holdout.parquet, manifest.json
-    ARTIFACTS/runs/RUN/        dataset/, reward_model/, dpo/, each with a manifest.json; trained weights
+    ARTIFACTS/runs/RUN/        dataset/, reward_model/, dpo/, scores/, each with a manifest.json; trained weights
     ARTIFACTS/models/MODEL/    weights and tokenizer, as `from_pretrained` takes them; manifest.json
 """
 
@@ -27,8 +27,9 @@ from services.trainer.config import TrainingConfig, load_config
 from services.trainer.dataset import Built, Pair, build, fits, read
 from services.trainer.dpo import merge, train_policy
 from services.trainer.evaluation import evaluate
-from services.trainer.models import load_tokenizer
+from services.trainer.models import load_tokenizer, local_path
 from services.trainer.reward_model import train_reward_model
+from services.trainer.unseen import PairScore, score_unseen
 from streams.errors import TrainingError
 from streams.events import digest
 
@@ -42,6 +43,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     uri: str
     report: EvaluationReport
     manifest: dict[str, Any]
+    scores: dict[str, list[PairScore]] = {}  # reward model -> what it says of pairs it was not trained on
 
 
 def train_batch(run: Run, pairs: Callable[[], Iterable[Pair]], artifacts: Path, report: Report = silent) -> Trained:
@@ -62,7 +64,8 @@ def train_batch(run: Run, pairs: Callable[[], Iterable[Pair]], artifacts: Path, 
         manifest = _train(run, config, dataset, folder, target, report)
         write_manifest(target, manifest)
     made = msgspec.convert(manifest["report"], EvaluationReport)
-    return Trained(model=model, uri=str(target), report=made, manifest=manifest)
+    scores = msgspec.convert((read_manifest(folder / "scores") or {}).get("scores", {}), dict[str, list[PairScore]])
+    return Trained(model=model, uri=str(target), report=made, manifest=manifest, scores=scores)
 
 
 def configuration(run: Run) -> TrainingConfig:
@@ -96,6 +99,7 @@ def _train(
     holdout, _ = within_length(config, dataset.holdout, parent)
     reward_model = _reward_model(config, train, parent, folder / "reward_model", report)
     curve = _policy(config, policy_pairs, parent, folder / "dpo", target, report)
+    _scores(run, config, reward_model, train, holdout, folder / "scores")
     evaluation = evaluate(
         config,
         holdout,
@@ -152,6 +156,17 @@ def _policy(
     merge(config, parent, folder, target)
     _finish(folder, {"uri": str(target), "curve": curve})
     return curve
+
+
+def _scores(
+    run: Run, config: TrainingConfig, reward_model: str, train: Sequence[Pair], holdout: Sequence[Pair], folder: Path
+) -> None:
+    """Write what reward models say of pairs that are new to them."""
+    if read_manifest(folder):
+        return
+    parent = Path(local_path(run.parent.uri)) if run.parent else None
+    found = score_unseen(config, run.run, reward_model, parent, train, holdout)
+    write_manifest(folder, {"scores": msgspec.to_builtins(found)})
 
 
 def _finish(folder: Path, manifest: dict[str, Any]) -> None:

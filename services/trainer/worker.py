@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import structlog
 
@@ -120,6 +121,8 @@ def _train(client: RunsClient, run: Run, artifacts: Path, sleep: Callable[[float
     with Reporter(post) as report:
         report("dataset", 0, 1, {})
         trained = train_batch(run, pairs, artifacts, report)
+    for name, scores in trained.scores.items():
+        tell_scores(client, name, scores, sleep)
     until_answered(
         lambda: client.finish(
             run.run, model=trained.model, uri=trained.uri, report=trained.report, manifest=trained.manifest
@@ -127,6 +130,14 @@ def _train(client: RunsClient, run: Run, artifacts: Path, sleep: Callable[[float
         sleep,
     )
     return trained.model
+
+
+def tell_scores(client: RunsClient, name: str, scores: Sequence[Any], sleep: Callable[[float], None]) -> None:
+    """A model is not lost for scores that the service does not take, such as those of texts erased meanwhile."""
+    try:
+        until_answered(lambda: client.scores(name, scores), sleep)
+    except PrefloopError as error:
+        _log.warning("scores not told", model=name, error=str(error))
 
 
 def _give_up(client: RunsClient, run: Run, message: str, sleep: Callable[[float], None]) -> bool:

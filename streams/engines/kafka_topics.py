@@ -126,10 +126,14 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 KAFKA_TOPICS = (
-    KafkaTopic(name="by-annotator", topics=("judgments", "agreements", "standings", "alerts", "appeals"), flushed=True),
+    KafkaTopic(
+        name="by-annotator",
+        topics=("judgments", "agreements", "standings", "alerts", "appeals", "priors"),
+        flushed=True,
+    ),
     KafkaTopic(
         name="by-task",
-        topics=("tasks", "assessments", "retractions", "preferences", "task_updates", "assignments"),
+        topics=("tasks", "assessments", "retractions", "preferences", "task_updates", "assignments", "scores"),
     ),
     KafkaTopic(name="outputs", topics=("outputs", "signals")),
     KafkaTopic(name="singles", topics=("singles",)),

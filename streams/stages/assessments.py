@@ -1,4 +1,4 @@
-"""judgments, agreements, standings → assessments, alerts, standings: what is known of each annotator.
+"""judgments, agreements, standings, priors → assessments, alerts, standings: what is known of each annotator.
 
 A judgment is scored with what was known before it; only then is it learned from. Gold teaches at once, other tasks
 through the agreements that the stage preferences sends back. An agreement makes no new assessment, so the circle
@@ -22,6 +22,7 @@ from streams.events import (
     Event,
     Hypothesis,
     Judgment,
+    Prior,
     Standing,
     StandingName,
     Struct,
@@ -57,6 +58,7 @@ class State(Struct, frozen=True, kw_only=True):
     spread: bool = False  # or from one that wants the spread of views: those that rest on the common view are not
     judgments: int = 0
     grades: Grades = Grades()
+    prior: tuple[float, ...] = reliability.PRIOR  # of the crowd, over reliability.LEVELS
     pressed: str = ""  # the last answers as pressed: L, R, T
     pace: Pace = Pace()
     reasons: tuple[str, ...] = ()  # sketches of the last reasons
@@ -74,6 +76,8 @@ def step(state: State | None, event: Event) -> tuple[State | None, list[Event]]:
             return on_agreement(state or State(), event)
         case Standing():
             return on_standing(state or State(), event)
+        case Prior():
+            return on_prior(state or State(), event)
         case _:
             return state, []
 
@@ -143,7 +147,7 @@ def assess(state: State, event: Judgment, checks: tuple[Check, ...]) -> Assessme
         swapped=event.swapped,
         role=event.role,
         flags=event.flags,
-        reliability=reliability.summary(state.grades, state.judgments),
+        reliability=reliability.summary(state.grades, state.judgments, state.prior),
         weight=weigh(state, event, checks),
         checks=checks,
         late=event.late,
@@ -255,7 +259,7 @@ def settle(state: State, cause: Judgment | Agreement, judgment: str, bets: Itera
 def alert_of(state: State, cause: Judgment | Agreement, judgment: str, name: str, test: Test) -> Alert:
     """The hypothesis that broke, with the evidence against it."""
     kind, level = TESTS[name], LEVELS[test.level - 1]
-    known = reliability.summary(state.grades, state.judgments)
+    known = reliability.summary(state.grades, state.judgments, state.prior)
     return derive(
         Alert,
         cause,
@@ -334,6 +338,14 @@ def on_standing(state: State, event: Standing) -> Step:
     return replace(
         state, standing=event.standing, weight=weight, running=running, heard=remember(state.heard, key, 1)
     ), []
+
+
+def on_prior(state: State, event: Prior) -> Step:
+    """Takes the annotator for one of this crowd."""
+    key = short(event.id)
+    if key in state.heard:
+        return state, []
+    return replace(state, prior=event.shares, heard=remember(state.heard, key, 1)), []
 
 
 # ---------------------------------------------------------------- memory

@@ -25,7 +25,7 @@ export function createApi(key, clock) {
     });
     clock.learn(response);
     if (!response.ok) throw await refusal(response);
-    return response.status === 204 ? null : response.json();
+    return response.status === 204 ? { none: response.headers.get("X-Prefloop-Reason") ?? "done" } : response.json();
   }
 
   return {

@@ -27,19 +27,14 @@ export function createSupply({ api, campaign, wanted, inHand, arrived, resting, 
   async function fetchOne() {
     const task = await api.next(campaign(), inHand());
     if (closed) return false;
-    if (!task || inHand().includes(task.task)) return nothing();
+    if (task.none || inHand().includes(task.task)) return nothing(task.none ?? "done");
     empties = 0;
     arrived(task);
     return true;
   }
 
-  function nothing() {
-    resting({
-      icon: "cup",
-      title: "Nothing to judge right now",
-      text: "You have done all there is for you. New tasks appear here on their own, so you can just leave this page open.",
-      again: "Look again",
-    });
+  function nothing(reason) {
+    resting({ icon: "cup", again: "Look again", ...(NOTHING[reason] ?? NOTHING.done) });
     later(EMPTY_WAITS_MS[Math.min(empties, EMPTY_WAITS_MS.length - 1)]);
     empties += 1;
     return false;
@@ -89,6 +84,22 @@ export function createSupply({ api, campaign, wanted, inHand, arrived, resting, 
     },
   };
 }
+
+// By the reason that the service gives. None of them is a reproach: nobody knows yet why answers differ.
+const NOTHING = {
+  done: {
+    title: "Nothing to judge right now",
+    text: "You have done all there is for you. New tasks appear here on their own, so you can just leave this page open.",
+  },
+  others: {
+    title: "Nothing to judge right now",
+    text: "What is open is with other people at the moment, or was judged by you already. New tasks appear here on their own, so you can just leave this page open.",
+  },
+  slower: {
+    title: "Your next task takes a little longer",
+    text: "Your answers and other people's have differed more often than usual. That can have many reasons, and an unclear guideline is one of them, so for a while tasks come to you more slowly. It helps to look at the guideline again (G), to take your time, and to write down a reason where you see a thing differently. As soon as answers meet more often, tasks come as before; your lead can tell you more. This page goes on by itself.",
+  },
+};
 
 const paused = ({ standing_reason: reason, appealed }) => ({
   icon: "pause",

@@ -20,6 +20,7 @@ from services.api.routes import (
     quality,
     quarantine,
     runs,
+    scores,
     tasks,
 )
 from services.api.routing import Endpoint
@@ -40,6 +41,7 @@ SUBJECTS = (
     analysis,
     exports,
     runs,
+    scores,
     models,
     live,
     keys,

@@ -17,6 +17,7 @@ from services.api.context import Call, Context, json_answer
 from services.api.handout import choosy, informed, qualified
 from services.api.render import render_markdown
 from services.api.routing import Endpoint
+from services.api.shortage import nothing
 from services.coordinator.growth import answers_known
 from services.queue.decisions import assignment_of
 from services.queue.port import Grant, Worker
@@ -78,7 +79,7 @@ async def get_me(call: Call) -> Response:
 
 
 async def next_task(call: Call) -> Response:
-    """A task to judge, durable as granted before it is answered; 204 where there is nothing to do."""
+    """A task to judge, durable as granted before it is answered; 204 with the reason where there is none for them."""
     wanted = await call.read(_next)
     worker = worker_of(call.caller)
     if wanted.campaign is not None:
@@ -103,7 +104,7 @@ async def next_task(call: Call) -> Response:
             f"the qualification round of {', '.join(sorted(worker.barred))} did not go well enough to go on from here",
             mend="thank you for your time; your lead sees your answers, and can let you work all the same",
         )
-    return Response(status_code=204)
+    return await nothing(call, worker.annotator, wanted.campaign)
 
 
 async def _within_share(context: Context, model: Worker) -> Worker:

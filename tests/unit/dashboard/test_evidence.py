@@ -33,6 +33,10 @@ def test_the_share_of_innocents_among_those_who_alarmed() -> None:
     [
         (alert("collusion", together=16, expected=5.2, shared=48), ("the same mistake made by both", 16)),
         (alert("copying", shared=8, alike=7), ("tasks on which both gave a reason", 8)),
+        (
+            alert("reward_model", contradicted=40, expected=22.5, compared=60),
+            ("judgments against a confident reward model", 40),
+        ),
         (alert("burst", newcomers=6, expected=0.1), ("newcomers in so short a time", 6)),
     ],
 )

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from services.report import EvaluationReport
-from services.trainer.client import Run, RunLostError, RunsClient, until_answered
-from services.trainer.worker import Reporter, explain, train_run, work
+from services.trainer.client import MOST_SCORES, Run, RunLostError, RunsClient, until_answered
+from services.trainer.unseen import PairScore
+from services.trainer.worker import Reporter, explain, tell_scores, train_run, work
 from streams.errors import TrainingError, UnavailableError
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -221,3 +222,16 @@ def test_finishing_hands_in_the_report() -> None:
     client_of(answer).finish("r", model="m", uri="/m", report=EvaluationReport(kl=2.0), manifest={"a": 1})
 
     assert sent == [{"trainer": "t1", "model": "m", "uri": "/m", "manifest": {"a": 1}, "report": {"kl": 2.0}}]
+
+
+def test_scores_that_the_service_does_not_take_cost_no_model() -> None:
+    sent: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content))
+        return error(404)
+
+    scores = [PairScore(task=f"t{n}", probability=0.5) for n in range(MOST_SCORES + 1)]
+    tell_scores(client_of(answer), "rm-r1", scores, lambda _: None)
+    assert [len(body["scores"]) for body in sent] == [MOST_SCORES]
+    assert sent[0]["scores"][0] == {"task": "t0", "probability": 0.5}

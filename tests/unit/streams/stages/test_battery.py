@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import events as e
+from streams.quality.reliability import PRIOR
 from streams.topology import TOPOLOGY, Stage
 
 Choices = st.sampled_from(("a", "b", "tie"))
@@ -114,6 +115,11 @@ EVENTS: dict[str, st.SearchStrategy[Any]] = {
         weight=st.sampled_from((0.5, 1.0)),
         by=st.sampled_from(("key:lead", "stage:assessments")),
         enforced=st.booleans(),
+    ),
+    "priors": built(
+        e.Prior,
+        annotator=st.sampled_from(NAMES),
+        shares=st.sampled_from((PRIOR, tuple(reversed(PRIOR)))),
     ),
     "retractions": built(
         e.Retraction,
