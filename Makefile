@@ -11,6 +11,9 @@ PYTEST := $(BIN)/python -m pytest
 export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
+# Where the environment forbids byte code, each of the hundred processes that the tests start would compile every
+# library it imports anew: half of all the time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-unit chaos demo bench lock clean
