@@ -89,33 +89,16 @@ def compare(
     if int(item.max(initial=-1)) + 1 < LEAST_ITEMS:
         return None
     draws = resampled(kept, item, side, seed)
-    said = {name: _shares(kept, side, draws, name) for name in MEASURES}
     knows, between, shared = reliabilities(kept, side, draws)
-    needed = judgments_needed((1 + knows) / 2)
-    cost = needed * np.array(prices)[:, None]
-    reward = reward_losses(kept, side, draws)
-    sources = [
-        Source(
-            name=names[n],
-            judgments=int((side == n).sum()),
-            people=len({row.annotator for row, where in zip(kept, side, strict=True) if where == n}),
-            knows=_estimate(knows[n]),
-            accuracy=_estimate((1 + knows[n]) / 2),
-            price=prices[n],
-            judgments_needed=_estimate(needed[n]),
-            cost=_estimate(cost[n]) if prices[n] else None,
-            reward=_estimate(reward[n]),
-            **{name: _estimate(values[n]) for name, values in said.items()},
-        )
-        for n in (0, 1)
-    ]
-    ratio = _ratio(cost) if all(prices) else None
-    accuracy, loss = _estimate((knows[0] - knows[1]) / 2), _estimate(reward[0] - reward[1])
+    found = measured(kept, side, draws, knows, prices)
+    one, other = (source_of(found, n, names[n], prices[n], people_of(kept, side, n)) for n in (0, 1))
+    ratio = _ratio(found.cost) if all(prices) else None
+    accuracy, loss = _estimate((knows[0] - knows[1]) / 2), _estimate(found.reward[0] - found.reward[1])
     truth = _estimate(shared)
     better, reasons = recommended(names, accuracy, ratio, loss, truth)
     return Comparison(
-        one=sources[0],
-        other=sources[1],
+        one=one,
+        other=other,
         items=draws.items.shape[1],
         between=_estimate(between),
         shared=truth,
@@ -124,7 +107,53 @@ def compare(
         reward=loss,
         better=better,
         reasons=reasons,
-        **{name: _estimate(values[0] - values[1]) for name, values in said.items()},
+        **{name: _estimate(values[0] - values[1]) for name, values in found.shares.items()},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Of both sources, 2 x draws each."""
+
+    knows: Floats
+    needed: Floats  # judgments for an item decided at TARGET
+    cost: Floats  # of such an item
+    reward: Floats  # log-loss
+    shares: dict[str, Floats]  # by measure
+
+
+def measured(
+    rows: Sequence[Compared], side: Ints, draws: Draws, knows: Floats, prices: tuple[float, float]
+) -> Measured:
+    """All that is compared but agreement itself."""
+    needed = judgments_needed((1 + knows) / 2)
+    return Measured(
+        knows=knows,
+        needed=needed,
+        cost=needed * np.array(prices)[:, None],
+        reward=reward_losses(rows, side, draws),
+        shares={name: _shares(rows, side, draws, name) for name in MEASURES},
+    )
+
+
+def people_of(rows: Sequence[Compared], side: Ints, source: int) -> list[str]:
+    """Who made each judgment of that source."""
+    return [row.annotator for row, where in zip(rows, side, strict=True) if where == source]
+
+
+def source_of(found: Measured, n: int, name: str, price: float, judged_by: Sequence[str]) -> Source:
+    """One side of the comparison."""
+    return Source(
+        name=name,
+        judgments=len(judged_by),
+        people=len(set(judged_by)),
+        knows=_estimate(found.knows[n]),
+        accuracy=_estimate((1 + found.knows[n]) / 2),
+        price=price,
+        judgments_needed=_estimate(found.needed[n]),
+        cost=_estimate(found.cost[n]) if price else None,
+        reward=_estimate(found.reward[n]),
+        **{measure: _estimate(values[n]) for measure, values in found.shares.items()},
     )
 
 
