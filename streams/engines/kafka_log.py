@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import structlog
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from aiokafka.errors import KafkaError
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
@@ -27,7 +26,8 @@ from streams.codecs import encode
 from streams.engines.guarded import Sending
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_reader import KafkaReader
-from streams.engines.kafka_topics import MOST_MESSAGE_BYTES, Layout
+from streams.engines.kafka_sender import BlockingSender
+from streams.engines.kafka_topics import Layout
 from streams.engines.port import Admission, Record, Transaction
 from streams.errors import DecodeError, UnavailableError, UnsureError
 from streams.events import Event
@@ -39,11 +39,9 @@ MOST_WAITING = 2_048  # works; beyond them the client is told to come again
 MOST_JOBS = 512  # works of one batch
 MOST_BYTES = 8 * 1024 * 1024  # of events in flight: a batch takes no further work beyond them
 STALE_S = 15.0  # a work that waited longer is not sent any more
-BLOCK_MS = 3_000  # until Kafka, which does not answer, counts as away
-DELIVERY_MS = 10_000  # until a batch that Kafka does not acknowledge is given up
-WRITTEN_WITHIN_S = (
-    STALE_S + (BLOCK_MS + DELIVERY_MS) / 1000
-)  # after its `submit`, a work is in the log or never will be
+BLOCK_S = 3.0  # until Kafka, which does not answer, counts as away
+DELIVERY_S = 10.0  # until a batch that Kafka does not acknowledge is given up
+WRITTEN_WITHIN_S = STALE_S + BLOCK_S + DELIVERY_S  # after its `submit`, a work is in the log or never will be
 CONFIRM_S = 0.5  # idle time after which admissions are confirmed without a next batch
 _log = structlog.get_logger("log")
 
@@ -141,7 +139,7 @@ class KafkaLog:
         self._door = threading.Lock()
         self._stopping = False
         self._unconfirmed: list[Claim] = []
-        self._producer: KafkaProducer | None = None
+        self._sender: BlockingSender | None = None
         self._reader: KafkaReader | None = None
         self._thread = threading.Thread(target=self._run, name="kafka-log", daemon=True)
         self._thread.start()
@@ -214,7 +212,8 @@ class KafkaLog:
             except Exception as error:  # nobody may wait for ever, whatever it was
                 _log.error("batch failed", error=repr(error), exc_info=not isinstance(error, UnavailableError))
                 self._refuse(jobs, error)
-        self._drop_producer()
+        if self._sender is not None:
+            self._sender.close()
 
     def _waiting(self) -> list[_Job]:
         """What waits; or nothing, after a while in which only admissions wait to be confirmed."""
@@ -275,40 +274,21 @@ class KafkaLog:
         if not sendings:
             return
         try:
-            producer = self._open_producer()
-            futures = [
-                producer.send(sending.topic, value=sending.payload, key=sending.key, partition=sending.partition)
-                for sending in sendings
-            ]
-            producer.flush()
-            for future in futures:
-                future.get(timeout=0)
-        except KafkaError as error:
-            self._drop_producer()  # an idempotent producer that gave a batch up cannot go on
-            raise UnsureError(f"Kafka does not take events ({error}): is it running?", retry_after=2) from error
+            self._open_sender().send(sendings)
+        except (KafkaError, TimeoutError) as error:
+            self._drop_sender()  # an idempotent producer that gave a batch up cannot go on
+            raise UnsureError(f"Kafka does not take events ({error!r}): is it running?", retry_after=2) from error
 
-    def _open_producer(self) -> KafkaProducer:
-        if self._producer is None:
+    def _open_sender(self) -> BlockingSender:
+        if self._sender is None:
             self._connection.check()
-            self._producer = KafkaProducer(
-                **self._connection.kafka_python(),
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=2,
-                batch_size=262_144,
-                max_request_size=MOST_MESSAGE_BYTES,
-                delivery_timeout_ms=DELIVERY_MS,
-                request_timeout_ms=DELIVERY_MS // 2,
-                max_block_ms=BLOCK_MS,
-                allow_auto_create_topics=False,
-                metrics_enabled=False,
-            )
-        return self._producer
+            self._sender = BlockingSender(self._connection, block_s=BLOCK_S, delivery_s=DELIVERY_S)
+        return self._sender
 
-    def _drop_producer(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=5)
+    def _drop_sender(self) -> None:
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            sender.abort()
 
     def _refuse(self, jobs: Sequence[_Job], cause: Exception) -> None:
         for job in jobs:
