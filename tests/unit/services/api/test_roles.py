@@ -29,7 +29,7 @@ def test_no_role_but_the_admin_makes_keys(role: str) -> None:
 
 def test_producers_see_no_judgment_and_annotators_no_model() -> None:
     seen = {role: {path for (_, path), roles in TABLE.items() if role in roles} for role in ("producer", "annotator")}
-    assert seen["producer"] == {"/v1/outputs", "/v1/signals", "/v1/me", "/v1/campaigns/{name}/champion"}
+    assert seen["producer"] == {"/v1/outputs", "/v1/signals", "/v1/scores", "/v1/me", "/v1/campaigns/{name}/champion"}
     assert not [path for path in seen["annotator"] if "models" in path or "champion" in path]
 
 
