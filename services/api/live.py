@@ -40,6 +40,10 @@ class LiveCounts:
     def add(self, records: Sequence[Record], now: int) -> None:
         """Counts committed records."""
         self._count(Counter([record.topic for record in records]), now)
+        self.tell_letters(records, now)
+
+    def tell_letters(self, records: Sequence[Record], now: int) -> None:
+        """Counts the dead letters among them as errors."""
         for record in records:
             if isinstance(record.event, DeadLetter):
                 self.error(now, record.event.stage or "admission", record.event.reason)

@@ -75,7 +75,8 @@ def run_materializer(settings: Settings) -> None:
 
 
 def make_materializer(service: ClusterService) -> Materializer:
-    """The materializer of that cluster; it is not started."""
+    """The materializer of that cluster; it is not started. Of all processes it alone sees each dead letter once."""
+    live = service.live(service.clock())
     return Materializer(
         folding=Folding(service.database, service.layout),
         lock=Advisory(service.database, LOCK),
@@ -85,6 +86,7 @@ def make_materializer(service: ClusterService) -> Materializer:
         queue=service.queue,
         restore=lambda: restore(service.queue, service.database),
         is_new=lambda: not service.store.totals().get("tasks"),
+        noted=lambda records: live.tell_letters(records, service.clock()),
     )
 
 

@@ -12,7 +12,7 @@ from services.cluster.brokers import connection_of, layout_of
 from services.settings import Settings, require_cluster
 from services.store import models as m
 from services.store.database import open_postgres, outages, transaction
-from services.store.postgres_schema import migrate
+from services.store.postgres_schema import migrate, require_current
 from streams.engines.kafka_topics import create_topics
 
 
@@ -30,6 +30,19 @@ def setup_cluster(settings: Settings, console: Console) -> None:
             console.print(f"{name:<12}{told}", soft_wrap=True, highlight=False)
     finally:
         database.dispose()
+
+
+def recover_admin(settings: Settings) -> str:
+    """A new admin's key, stored and in force at once, for who lost the old one. Raises UnavailableError."""
+    database = open_postgres(settings.database_url)
+    try:
+        require_current(database)
+        new = make_key("admin", "recovered admin")
+        with outages(), database.connect() as sql, transaction(sql):
+            store_key(sql, new, now_ms())
+    finally:
+        database.dispose()
+    return new.key
 
 
 def _wanted(settings: Settings, database: Engine) -> list[tuple[Role, str, str]]:

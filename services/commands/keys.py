@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.commands.remote import LOCAL, Remote, Server
-from services.settings import read_settings
+from services.settings import Settings, read_settings
 
 app = typer.Typer(help="Make, list and revoke keys. Needs an admin's key in PREFLOOP_KEY.", no_args_is_help=True)
 ROLES = "producer, annotator, adjudicator, model, lead, engineer or admin"
@@ -52,14 +52,29 @@ def revoke(key_id: Annotated[str, typer.Argument(help="From `prefloop keys list`
 def recover(
     data: Annotated[Path | None, typer.Option(help="The data folder [PREFLOOP_DATA].")] = None,
 ) -> None:
-    """Make a new admin key on the data folder itself, when the old one is lost. The service must be stopped."""
+    """Make a new admin key where the keys are, when the old one is lost.
+
+    On one machine that is the data folder, and the service must be stopped. Of a cluster (PREFLOOP_KAFKA and the others
+    are set, and no --data) it is PostgreSQL, and nothing has to be stopped.
+    """
+    settings = read_settings(data=data)
+    if settings.is_cluster and data is None:
+        from services.cluster.setup import recover_admin
+
+        key = recover_admin(settings)
+    else:
+        key = _recovered_in(settings)
+    Console().print(key, soft_wrap=True, highlight=False)
+
+
+def _recovered_in(settings: Settings) -> str:
     from services.api.auth import make_key, store_key
     from services.bootstrap import open_service
 
-    service = open_service(read_settings(data=data))
+    service = open_service(settings)
     try:
         new = make_key("admin", "recovered admin")
         service.log.submit(lambda transaction: store_key(transaction.sql, new, service.clock())).result()
     finally:
         service.close()
-    Console().print(new.key, soft_wrap=True, highlight=False)
+    return new.key

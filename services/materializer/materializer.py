@@ -18,7 +18,7 @@ from services.trail import is_told, tell
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_log import WRITTEN_WITHIN_S
 from streams.engines.kafka_topics import Layout
-from streams.engines.port import Log, Transaction
+from streams.engines.port import Log, Record, Transaction
 from streams.errors import UnavailableError
 from streams.events import DeadLetter
 
@@ -50,7 +50,8 @@ class FedQueue(AssignmentQueue, Protocol):
 class Materializer:
     """One active in a cluster: others wait for the lock.
 
-    `restore` fills the queue from SQL; `is_new` says that there was no task yet, so that nothing can be under way.
+    `restore` fills the queue from SQL; `is_new` says that there was no task yet, so that nothing can be under way;
+    `noted` hears of what is in the views.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Materializer:
         queue: FedQueue,
         restore: Callable[[], None],
         is_new: Callable[[], bool] = lambda: False,
+        noted: Callable[[Sequence[Record]], None] = lambda _: None,
         written_within_s: float = WRITTEN_WITHIN_S,
     ) -> None:
         self._folding = folding
@@ -74,6 +76,7 @@ class Materializer:
         self._queue = queue
         self._restore = restore
         self._is_new = is_new
+        self._noted = noted
         self._written_within_s = written_within_s
         self._restored = False  # the queue holds what SQL holds
         self._lost_at = 0.0  # when it was seen that it does not; 0 while it does
@@ -162,6 +165,7 @@ class Materializer:
 
     def _fold(self, messages: Sequence[Message]) -> None:
         folded = self._folding.fold(messages, self._bury, self._tell)
+        self._noted(folded.records)
         if is_told():
             tell("folded", (record.event for record in folded.records))
         self.counts["folded"] += len(folded.entries)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from services.settings import read_settings
-from streams.errors import PrefloopError
+from streams.errors import PrefloopError, SettingsError
 
 
 def replay_command(
@@ -31,6 +31,11 @@ def replay_command(
     console = Console()
     try:
         settings = read_settings(data=data)
+        if settings.is_cluster and data is None:
+            raise SettingsError(
+                "replay feeds a data folder, not the cluster that PREFLOOP_KAFKA names: give --data FOLDER"
+                " (`prefloop migrate --from FOLDER --to cluster` brings it into an empty cluster)"
+            )
         name = campaign or file.name.split(".")[0]
         found = replay(lambda: open_service(settings), file, items, name, console)
     except PrefloopError as error:

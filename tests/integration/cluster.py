@@ -33,6 +33,11 @@ def settings_of(kafka: KafkaConnection, database_url: str, redis: Redis) -> Sett
     return Settings(
         kafka=kafka.servers,
         kafka_prefix=kafka.prefix,
+        kafka_protocol=kafka.protocol,
+        kafka_mechanism=kafka.mechanism,
+        kafka_username=kafka.username,
+        kafka_password=kafka.password,
+        kafka_ca_file=kafka.ca_file,
         kafka_partitions=PARTITIONS,
         database_url=database_url,
         redis_url=redis.url,
@@ -92,6 +97,11 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "PREFLOOP_KAFKA_PARTITIONS": str(settings.kafka_partitions),
         "PREFLOOP_DATABASE_URL": settings.database_url,
         "PREFLOOP_REDIS_URL": settings.redis_url,
+        "PREFLOOP_KAFKA_PROTOCOL": settings.kafka_protocol,
+        "PREFLOOP_KAFKA_MECHANISM": settings.kafka_mechanism,
+        "PREFLOOP_KAFKA_USERNAME": settings.kafka_username,
+        "PREFLOOP_KAFKA_PASSWORD": settings.kafka_password,
+        "PREFLOOP_KAFKA_CA_FILE": settings.kafka_ca_file,
     }
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from services.store import projection
 from streams import events as e
+from streams.codecs import encode
 from streams.stages import assessments
-from tests.integration.world import OUTPUT, World
+from tests.integration.world import OUTPUT, World, error_of
 
 
 def letters(world: World) -> list[dict[str, Any]]:
@@ -43,6 +44,25 @@ def test_a_judgment_that_broke_a_stage_counts_after_its_replay(world: World, mon
     assert preference["judgments"] == [judged.json()["judgment"]]
     recent = world("lead", "GET", "/v1/annotators/an_annotator").json()["recent"]
     assert [judgment["judgment"] for judgment in recent] == [judged.json()["judgment"]]
+
+
+def test_bytes_that_nobody_could_read_are_replayed_once_they_can_be(world: World) -> None:
+    """As a cluster's materializer buries them: under the topic of Kafka."""
+    world("producer", "POST", "/v1/outputs", OUTPUT)
+    signal = e.Signal(id="s-1", signal="s-1", output="o-1", kind="retry")
+    payloads = [encode(signal), b"\xff no event", b'{"type": "Newer"}']
+    for number, payload in enumerate(payloads):
+        letter = e.DeadLetter(
+            id=f"l-{number}", topic="outputs", partition=0, offset=number, key="", stage="views", reason="x",
+            payload=payload,
+        )  # fmt: skip
+        world.service.log.submit(lambda tx, letter=letter: tx.append(letter)).result()  # type: ignore[misc]
+    first, *others = (letter["log_offset"] for letter in letters(world))
+    answer = world("engineer", "POST", f"/v1/dead_letters/{first}/replay").json()
+    assert answer["topic"] == "signals"
+    for offset in others:
+        error = error_of(world("engineer", "POST", f"/v1/dead_letters/{offset}/replay"), 422)
+        assert "after an upgrade" in error["mend"]
 
 
 def test_an_event_that_broke_the_views_is_in_them_after_its_replay(

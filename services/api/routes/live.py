@@ -17,9 +17,17 @@ from services.store import models as m
 from streams.codecs import decode
 from streams.engines.port import Transaction
 from streams.errors import DecodeError, InputError, NotFoundError, UnavailableError
-from streams.events import DeadLetter
+from streams.events import DeadLetter, Event
+from streams.topology import Topology
 
 MOST_PAGE = 1_000
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_typed = msgspec.json.Decoder(_Typed)
 
 
 async def get_live(call: Call) -> Response:
@@ -98,21 +106,34 @@ async def replay_dead_letter(call: Call) -> Response:
         raise InputError(f"{offset[:40]!r} is no offset", field="offset", mend="GET /v1/dead_letters lists them")
     context = call.context
     letter = await context.query(lambda _: _letter(call, int(offset)))
-    topic = context.service.store.topology.topics.get(letter.topic)
-    if topic is None:
-        raise InputError(f"there is no topic {letter.topic!r}", field="offset", mend="it cannot be replayed")
-    try:
-        event = decode(letter.payload, topic.event)
-    except DecodeError as error:
-        mend = "its bytes cannot be read by this version; mend them outside and send them anew"
-        raise InputError(str(error), field="offset", mend=mend) from error
-
+    topology = context.service.store.topology
+    event = _event_in(letter.payload, topology)
     again = msgspec.structs.replace(event, origin=None)  # with it, receivers would take it for a copy
 
     def append(transaction: Transaction) -> int:
         return transaction.append(again)
 
-    return json_answer({"offset": int(offset), "topic": letter.topic, "appended_at": await context.write(append)})
+    topic = topology.by_event[type(event)].name
+    return json_answer({"offset": int(offset), "topic": topic, "appended_at": await context.write(append)})
+
+
+def _event_in(payload: bytes, topology: Topology) -> Event:
+    """By the type that the bytes say: a letter of what nobody could read names the topic of Kafka where it stood.
+
+    Raises InputError.
+    """
+    types = {event.__name__: event for event in topology.by_event}
+    try:
+        named = _typed.decode(payload).type
+        if named not in types:
+            raise DecodeError(f"no event is of type {named[:40]!r}")
+        return decode(payload, types[named])
+    except (DecodeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(
+            f"this version cannot read its bytes: {error}",
+            field="offset",
+            mend="replay it after an upgrade, if a newer version wrote it; else mend them outside and send them anew",
+        ) from error
 
 
 def _letter(call: Call, offset: int) -> DeadLetter:
