@@ -178,7 +178,7 @@ def everybody() -> None:
             "No annotators yet.",
             "Make one with a lead's key in PREFLOOP_KEY. You get a personal link that opens the annotator page, "
             "signed in.",
-            FIRST.format(server=session.server()),
+            FIRST.format(server=session.public_url()),
         )
         return
     live = session.watch("/v1/live").value or {}
