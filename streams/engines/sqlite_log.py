@@ -25,7 +25,7 @@ from streams.topology import Topic, Topology
 ASKED_AT_ONCE = 256  # ids of one query
 T = TypeVar("T")
 FILE_NAME = "prefloop.sqlite3"
-CACHE_KIB = 8_192  # a connection's page cache: the hot index pages, small beside the 150 MB budget; 16 MB gained nothing
+CACHE_KIB = 8_192  # a connection's page cache: the hot index pages, small beside the 150 MB budget; 16 MB gain nothing
 TAIL = 1_024  # records of each topic kept in memory
 CHECKPOINT_BYTES = 16 * 1024 * 1024  # of WAL, from which on the checkpointer copies it into the database file
 BACKSTOP_PAGES = 131_072  # 512 MiB of WAL: the writer checkpoints itself where the checkpointer cannot keep up
