@@ -18,6 +18,7 @@ PAGES = [
     ("quality.py", "Quality", "verified"),
     ("causes.py", "Causes", "troubleshoot"),
     ("vendors.py", "Vendors", "compare_arrows"),
+    ("cost.py", "Cost", "savings"),
     ("batches.py", "Data", "stacks"),
     ("models.py", "Models", "model_training"),
     ("system.py", "System", "monitor_heart"),

@@ -10,7 +10,8 @@ Spec = dict[str, Any]
 STANDINGS = ["active", "weighted", "suspended"]
 
 
-def _axis(title: str | None = None, **more: Any) -> Spec:
+def axis(title: str | None = None, **more: Any) -> Spec:
+    """A quiet axis."""
     return {
         "title": title,
         "grid": True,
@@ -22,7 +23,7 @@ def _axis(title: str | None = None, **more: Any) -> Spec:
     }
 
 
-def _frame(colours: Palette, height: int, **spec: Any) -> Spec:
+def frame(colours: Palette, height: int, **spec: Any) -> Spec:
     """What all charts share: quiet axes, no background of their own."""
     text = {"labelColor": colours.muted, "titleColor": colours.muted, "labelFontSize": 12, "titleFontSize": 12}
     config = {
@@ -34,12 +35,12 @@ def _frame(colours: Palette, height: int, **spec: Any) -> Spec:
     return {"height": height, "autosize": {"type": "fit", "contains": "padding"}, "config": config, **spec}
 
 
-def _share(field: str, title: str, **more: Any) -> Spec:
+def per_cent(field: str, title: str, **more: Any) -> Spec:
     """A quantitative channel in per cent."""
     return {
         "field": field,
         "type": "quantitative",
-        "axis": _axis(title, format=".0%", tickCount=5),
+        "axis": axis(title, format=".0%", tickCount=5),
         "scale": {"zero": False},
         **more,
     }
@@ -48,19 +49,19 @@ def _share(field: str, title: str, **more: Any) -> Spec:
 def _time(span_ms: int) -> Spec:
     """A time axis; with seconds where it spans a few minutes only."""
     form = "%H:%M:%S" if span_ms < 8 * 60_000 else "%H:%M" if span_ms < 36 * 3_600_000 else "%d %b"
-    return {"field": "at", "type": "temporal", "axis": _axis(format=form, tickCount=5, grid=False)}
+    return {"field": "at", "type": "temporal", "axis": axis(format=form, tickCount=5, grid=False)}
 
 
 def history(colours: Palette, span_ms: int) -> Spec:
     """Lines a minute over the last hour. Rows: at, per_minute, what (outputs, judgments, preferences)."""
     names = ["judgments", "outputs", "preferences"]
-    return _frame(
+    return frame(
         colours,
         230,
         mark={"type": "line", "strokeWidth": 1.8, "interpolate": "monotone"},
         encoding={
             "x": _time(span_ms),
-            "y": {"field": "per_minute", "type": "quantitative", "axis": _axis("a minute", tickCount=4)},
+            "y": {"field": "per_minute", "type": "quantitative", "axis": axis("a minute", tickCount=4)},
             "color": {"field": "what", "type": "nominal", "scale": {"domain": names, "range": colours.series}},
             "strokeDash": {
                 "field": "what",
@@ -81,8 +82,8 @@ def reliability(colours: Palette, rows: int) -> Spec:
     by_standing = {"field": "standing", "type": "nominal"}
     colour = {**by_standing, "scale": {"domain": STANDINGS, "range": [colours.accent, colours.second, colours.warn]}}
     shape = {**by_standing, "scale": {"domain": STANDINGS, "range": ["circle", "diamond", "cross"]}}
-    name = {"field": "name", "type": "nominal", "sort": None, "axis": _axis(grid=False, labelLimit=150)}
-    accuracy = _share("accuracy", "accuracy, with its 95% interval")
+    name = {"field": "name", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=150)}
+    accuracy = per_cent("accuracy", "accuracy, with its 95% interval")
     tooltip = [
         {"field": "name", "type": "nominal", "title": "annotator"},
         {"field": "standing", "type": "nominal"},
@@ -92,7 +93,7 @@ def reliability(colours: Palette, rows: int) -> Spec:
         {"field": "judgments", "type": "quantitative", "format": ","},
     ]
     low, high = {**accuracy, "field": "accuracy_low"}, {"field": "accuracy_high"}
-    return _frame(
+    return frame(
         colours,
         max(180, 60 + 26 * rows),
         layer=[
@@ -124,8 +125,8 @@ def evidence_curve(colours: Palette, span_ms: int, levels: list[Spec], since: in
     """
     at = _time(span_ms)
     scale = {"type": "log", "nice": False}
-    axis = _axis("evidence", format="~s", values=[10.0**power for power in range(-2, 10)])
-    evidence = {"field": "evidence", "type": "quantitative", "scale": scale, "axis": axis}
+    scaled = axis("evidence", format="~s", values=[10.0**power for power in range(-2, 10)])
+    evidence = {"field": "evidence", "type": "quantitative", "scale": scale, "axis": scaled}
     tooltip = [
         {"field": "at", "type": "temporal", "format": "%d %b %H:%M:%S", "title": "at"},
         {"field": "evidence", "type": "quantitative", "format": ",.3~g"},
@@ -145,7 +146,7 @@ def evidence_curve(colours: Palette, span_ms: int, levels: list[Spec], since: in
         dotted = {"type": "rule", "strokeDash": [2, 3], "color": colours.ink}
         rules.append({"data": once, "mark": dotted, "encoding": begin})
     line = {"type": "line", "strokeWidth": 1.8, "color": colours.accent, "interpolate": "step-after"}
-    return _frame(
+    return frame(
         colours,
         260,
         layer=[{"mark": line, "encoding": {"x": at, "y": evidence, "tooltip": tooltip}}, *rules],
@@ -156,7 +157,7 @@ def agreement(colours: Palette, span_ms: int) -> Spec:
     """Alpha over time with its interval. Rows: at, since, alpha, low, high, percent, items."""
     value = {
         "type": "quantitative",
-        "axis": _axis("Krippendorff's alpha", format=".2f", tickCount=5),
+        "axis": axis("Krippendorff's alpha", format=".2f", tickCount=5),
         "scale": {"zero": False},
     }
     tooltip = [
@@ -168,7 +169,7 @@ def agreement(colours: Palette, span_ms: int) -> Spec:
         {"field": "percent", "type": "quantitative", "format": ".1%", "title": "same answer"},
         {"field": "items", "type": "quantitative", "format": ",", "title": "tasks"},
     ]
-    return _frame(
+    return frame(
         colours,
         270,
         encoding={"x": _time(span_ms), "tooltip": tooltip},
@@ -198,10 +199,10 @@ def ranking(colours: Palette, rows: int) -> Spec:
     by = {"field": "looks", "type": "nominal", "legend": {"title": None}}
     colour = {**by, "scale": {"domain": LOOKS, "range": range_}}
     shape = {**by, "scale": {"domain": LOOKS, "range": ["circle", "cross", "diamond", "triangle-up", "square"]}}
-    name = {"field": "slice", "type": "nominal", "sort": None, "axis": _axis(grid=False, labelLimit=190)}
+    name = {"field": "slice", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=190)}
     x = {
         "type": "quantitative",
-        "axis": _axis("agreement against the rest, shrunken, with its 95% interval", format="+.0%", tickCount=9),
+        "axis": axis("agreement against the rest, shrunken, with its 95% interval", format="+.0%", tickCount=9),
     }
     tooltip = [
         {"field": "slice", "type": "nominal"},
@@ -210,7 +211,7 @@ def ranking(colours: Palette, rows: int) -> Spec:
         {"field": "looks", "type": "nominal", "title": "looks like"},
         {"field": "judgments", "type": "quantitative", "format": ","},
     ]
-    return _frame(
+    return frame(
         colours,
         max(150, 64 + 27 * rows),
         layer=[
@@ -235,15 +236,15 @@ def ranking(colours: Palette, rows: int) -> Spec:
 
 def parts_of_effect(colours: Palette, rows: int) -> Spec:
     """An effect and what it is made of. Rows: name, value, low, high (differences of shares)."""
-    name = {"field": "name", "type": "nominal", "sort": None, "axis": _axis(grid=False, labelLimit=220)}
-    x = {"type": "quantitative", "axis": _axis("points of agreement", format="+.0%", tickCount=5)}
+    name = {"field": "name", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=220)}
+    x = {"type": "quantitative", "axis": axis("points of agreement", format="+.0%", tickCount=5)}
     tooltip = [
         {"field": "name", "type": "nominal"},
         {"field": "value", "type": "quantitative", "format": "+.1%"},
         {"field": "low", "type": "quantitative", "format": "+.1%", "title": "95% from"},
         {"field": "high", "type": "quantitative", "format": "+.1%", "title": "to"},
     ]
-    return _frame(
+    return frame(
         colours,
         58 + 34 * rows,
         layer=[
@@ -266,24 +267,24 @@ def session(colours: Palette) -> Spec:
         "field": "place",
         "type": "ordinal",
         "sort": None,
-        "axis": _axis("judgment of the session", grid=False, labelAngle=0),
+        "axis": axis("judgment of the session", grid=False, labelAngle=0),
     }
     tooltip = [
         {"field": "place", "type": "nominal", "title": "judgment"},
         {"field": "rate", "type": "quantitative", "format": ".1%", "title": "agrees with others"},
         {"field": "n", "type": "quantitative", "format": ",", "title": "judgments"},
     ]
-    return _frame(
+    return frame(
         colours,
         230,
         layer=[
             {
                 "mark": {"type": "rule", "strokeWidth": 2.4, "opacity": 0.45, "color": colours.accent},
-                "encoding": {"x": place, "y": _share("low", "agrees with others"), "y2": {"field": "high"}},
+                "encoding": {"x": place, "y": per_cent("low", "agrees with others"), "y2": {"field": "high"}},
             },
             {
                 "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "color": colours.accent},
-                "encoding": {"x": place, "y": _share("rate", "agrees with others"), "tooltip": tooltip},
+                "encoding": {"x": place, "y": per_cent("rate", "agrees with others"), "tooltip": tooltip},
             },
         ],
     )
@@ -297,7 +298,7 @@ def length_curve(colours: Palette) -> Spec:
     x = {
         "field": "difference",
         "type": "quantitative",
-        "axis": _axis("characters longer than the other", tickCount=7, grid=False),
+        "axis": axis("characters longer than the other", tickCount=7, grid=False),
         "scale": {"type": "symlog", "constant": 100},
     }
     tooltip = [
@@ -307,30 +308,30 @@ def length_curve(colours: Palette) -> Spec:
     ]
     fitted, seen = ([{"filter": f"datum.kind == '{kind}'"}] for kind in ("fitted", "seen"))
     size = {"field": "pairs", "type": "quantitative", "scale": {"range": [20, 160]}, "legend": None}
-    return _frame(
+    return frame(
         colours,
         270,
         layer=[
             {
                 "transform": fitted,
                 "mark": {"type": "area", "color": colours.accent, "opacity": 0.13, "interpolate": "monotone"},
-                "encoding": {"x": x, "y": _share("low", "wins"), "y2": {"field": "high"}},
+                "encoding": {"x": x, "y": per_cent("low", "wins"), "y2": {"field": "high"}},
             },
             _rule_at(0.5, "y", colours),
             {
                 "transform": fitted,
                 "mark": {"type": "line", "strokeWidth": 1.8, "color": colours.accent, "interpolate": "monotone"},
-                "encoding": {"x": x, "y": _share("rate", "wins")},
+                "encoding": {"x": x, "y": per_cent("rate", "wins")},
             },
             {
                 "transform": seen,
                 "mark": {"type": "rule", "strokeWidth": 1.4, "opacity": 0.5, "color": colours.second},
-                "encoding": {"x": x, "y": _share("low", "wins"), "y2": {"field": "high"}},
+                "encoding": {"x": x, "y": per_cent("low", "wins"), "y2": {"field": "high"}},
             },
             {
                 "transform": seen,
                 "mark": {"type": "point", "filled": True, "color": colours.second, "opacity": 1},
-                "encoding": {"x": x, "y": _share("rate", "wins"), "size": size, "tooltip": tooltip},
+                "encoding": {"x": x, "y": per_cent("rate", "wins"), "size": size, "tooltip": tooltip},
             },
         ],
     )
@@ -338,9 +339,9 @@ def length_curve(colours: Palette) -> Spec:
 
 def share_intervals(colours: Palette, rows: int, title: str, middle: float | None = None, form: str = ".0%") -> Spec:
     """Shares as dots with intervals, and a line at `middle`. Rows: name, share, low, high, n."""
-    name = {"field": "name", "type": "nominal", "sort": None, "axis": _axis(grid=False, labelLimit=220)}
-    axis = _axis(title, format=form, tickCount=5)
-    share = _share("share", title, scale={"zero": False, "padding": 14}, axis=axis)
+    name = {"field": "name", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=220)}
+    scaled = axis(title, format=form, tickCount=5)
+    share = per_cent("share", title, scale={"zero": False, "padding": 14}, axis=scaled)
     tooltip = [
         {"field": "name", "type": "nominal"},
         {"field": "share", "type": "quantitative", "format": form},
@@ -348,7 +349,7 @@ def share_intervals(colours: Palette, rows: int, title: str, middle: float | Non
         {"field": "high", "type": "quantitative", "format": form, "title": "to"},
         {"field": "n", "type": "quantitative", "format": ","},
     ]
-    return _frame(
+    return frame(
         colours,
         58 + 34 * rows,
         layer=[
@@ -367,7 +368,7 @@ def share_intervals(colours: Palette, rows: int, title: str, middle: float | Non
 
 def curve(colours: Palette, metric: str) -> Spec:
     """One training metric by step, a line a stage. Rows: step, value, stage."""
-    return _frame(
+    return frame(
         colours,
         230,
         title={"text": metric, "anchor": "start", "fontSize": 13, "fontWeight": 600, "color": colours.ink},
@@ -376,9 +377,9 @@ def curve(colours: Palette, metric: str) -> Spec:
             "x": {
                 "field": "step",
                 "type": "quantitative",
-                "axis": _axis("step", tickCount=5, grid=False, tickMinStep=1),
+                "axis": axis("step", tickCount=5, grid=False, tickMinStep=1),
             },
-            "y": {"field": "value", "type": "quantitative", "axis": _axis(tickCount=4), "scale": {"zero": False}},
+            "y": {"field": "value", "type": "quantitative", "axis": axis(tickCount=4), "scale": {"zero": False}},
             "color": {"field": "stage", "type": "nominal", "scale": {"range": colours.series}},
             "tooltip": [
                 {"field": "stage", "type": "nominal"},

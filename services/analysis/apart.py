@@ -12,6 +12,7 @@ import anyio.to_process
 
 Name = Literal[
     "calibration.calibration_report",
+    "next_point.next_point_report",
     "overview.overview_report",
     "reports.agreement_report",
     "reports.biases_report",

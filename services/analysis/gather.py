@@ -10,8 +10,11 @@ from sqlalchemy import Connection, Row, Select, select
 
 from services.store import models as m
 from streams.quality.compared import Compared
+from streams.quality.decided import Decided
 
 MOST_JUDGMENTS = 20_000
+MOST_DECIDED = 20_000
+BY_THE_CROWD = ("target", "cap", "recorded")  # how a verdict was reached, adjudication apart
 
 Tags = dict[str, dict[str, str]]  # of items, or attributes of annotators, by id
 
@@ -79,3 +82,29 @@ def attributes_of(sql: Connection) -> Tags:
     for annotator, name, value in sql.execute(select(m.annotator_attributes)):
         found[annotator][name] = value
     return dict(found)
+
+
+def decided(sql: Connection, campaign: str = "", batch: str = "") -> list[Decided]:
+    """The newest MOST_DECIDED verdicts that rest on the crowd's judgments alone; `batch`: of its members."""
+    preferences = m.preferences.c
+    query = (
+        select(*preferences["verdict", "p_a", "p_b", "p_tie", "reached", "judgments"], m.tasks.c.target_posterior)
+        .join(m.tasks, m.tasks.c.task == preferences.task)
+        .where(preferences.verdict.is_not(None), ~preferences.gold, preferences.reached.in_(BY_THE_CROWD))
+        .order_by(preferences.log_offset.desc())
+        .limit(MOST_DECIDED)
+    )
+    if campaign:
+        query = query.where(preferences.campaign == campaign)
+    if batch:
+        query = query.where(
+            preferences.task.in_(select(m.batch_members.c.task).where(m.batch_members.c.batch == batch))
+        )
+    return [
+        Decided(
+            belief={"a": row.p_a, "b": row.p_b, "tie": row.p_tie}[row.verdict],
+            judgments=len(row.judgments),
+            target=row.target_posterior if row.reached == "target" else None,
+        )
+        for row in sql.execute(query)
+    ]

@@ -61,6 +61,7 @@ TABLE: dict[tuple[str, str], Roles] = {
     ("GET", "/v1/quality/causes"): WATCH,
     ("GET", "/v1/quality/populations"): WATCH,
     ("GET", "/v1/quality/comparison"): WATCH,
+    ("GET", "/v1/quality/next-point"): WATCH,
     ("GET", "/v1/preferences"): ENGINEER,
     ("GET", "/v1/batches"): WATCH,
     ("POST", "/v1/batches"): ENGINEER,

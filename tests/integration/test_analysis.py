@@ -161,3 +161,13 @@ def test_an_id_with_a_slash_is_one_part_of_the_path(filled: World) -> None:
     answer = filled("lead", "PUT", path, json={"attributes": {}})
     assert answer.status_code == 404
     assert "replayed/an0" in answer.json()["error"]["message"]
+
+
+def test_a_higher_target_has_its_price(filled: World) -> None:
+    found = report(filled, "next-point?campaign=default")
+    outlook = found["outlook"]
+    assert found["least_tasks"] <= outlook["tasks"] <= ITEMS
+    assert outlook["right"]["low"] <= outlook["right"]["value"] <= outlook["right"]["high"]
+    prices = [outlook["judgments"]["value"], *(point["judgments"]["value"] for point in outlook["points"])]
+    assert prices == sorted(prices)
+    assert filled("annotator", "GET", "/v1/quality/next-point").status_code == 403

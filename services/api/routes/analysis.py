@@ -13,7 +13,7 @@ from typing import Any
 from starlette.responses import Response
 
 from services.analysis.apart import Name, report
-from services.analysis.gather import Judged, gather
+from services.analysis.gather import decided, gather
 from services.api.context import Call, json_answer
 from services.api.routing import Endpoint
 from streams.errors import InputError
@@ -61,6 +61,11 @@ async def get_comparison(call: Call) -> Response:
     return await _report(call, "reports.comparison_report", by, (one, other), prices)
 
 
+async def get_next_point(call: Call) -> Response:
+    """Expected quality against judgments, from here on."""
+    return await _report(call, "next_point.next_point_report")
+
+
 async def _report(call: Call, of: Name, *more: Any) -> Response:
     campaign, batch = call.text("campaign"), call.text("batch")
     if campaign:
@@ -79,8 +84,8 @@ async def _make(call: Call, shelf: Shelf, name: tuple[Any, ...]) -> Json:
     of, campaign, batch, *more = name
     try:
         async with shelf.lock:
-            judged: Judged = await call.context.query(lambda sql: gather(sql, campaign, batch))
-            found = await report(of, judged, *more)
+            read = decided if of == "next_point.next_point_report" else gather
+            found = await report(of, await call.context.query(lambda sql: read(sql, campaign, batch)), *more)
         if len(shelf.kept) >= MOST_KEPT:
             shelf.kept.clear()
         shelf.kept[name] = call.context.clock(), found
@@ -181,6 +186,15 @@ ENDPOINTS = (
         tag="quality",
         query=OF,
         answers={200: {"groups": [], "looked_at": 24, "p": 0.42}},
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/quality/next-point",
+        answer=get_next_point,
+        summary="What a higher target would cost and give, by the campaign's own posteriors",
+        tag="quality",
+        query=OF_BATCH,
+        answers={200: {"least_tasks": 50, "outlook": None}},
     ),
     Endpoint(
         method="GET",

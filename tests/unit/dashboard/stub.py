@@ -22,7 +22,9 @@ import httpx
 
 from services.analysis import reports
 from services.analysis.gather import Judged
+from services.analysis.next_point import next_point_report
 from streams.quality.compared import Compared
+from streams.quality.decided import Decided
 
 Json = dict[str, Any]
 MINUTE = 60_000
@@ -46,6 +48,16 @@ EVIDENCE: dict[str, Json] = {
     "side": {"test": "left", "capital": 1.2e6, "observations": 190, "null_rate": 0.65, "standing": "suspended"},
     "speed": {"test": "speed", "capital": 880.0, "observations": 60, "null_rate": 0.2, "standing": "suspended"},
 }
+
+
+@cache
+def decided() -> list[Decided]:
+    """Verdicts of a campaign with a target of 0.9."""
+    draw = random.Random(7)
+    return [
+        Decided(belief=belief, judgments=1 + round(belief * draw.random() * 5), target=0.9 if belief >= 0.9 else None)
+        for belief in (draw.choice((draw.uniform(0.9, 0.99), draw.uniform(0.6, 0.9))) for _ in range(400))
+    ]
 
 
 @cache
@@ -315,6 +327,8 @@ class Stub:
                 return reports.causes_report(judged)
             case ["populations"]:
                 return reports.populations_report(judged)
+            case ["next-point"]:
+                return next_point_report([] if self.empty else decided())
             case _:
                 names = query.get("one", ""), query.get("other", "")
                 prices = float(query.get("price_one", 0)), float(query.get("price_other", 0))

@@ -15,7 +15,19 @@ from dashboard.client import KEY_VARIABLE, Client
 from tests.unit.dashboard.stub import Stub
 
 SCRIPT = str(Path(dashboard.__file__).with_name("app.py"))
-PAGES = ["loop", "annotators", "quarantine", "gold", "quality", "causes", "vendors", "batches", "models", "system"]
+PAGES = [
+    "loop",
+    "annotators",
+    "quarantine",
+    "gold",
+    "quality",
+    "causes",
+    "vendors",
+    "cost",
+    "batches",
+    "models",
+    "system",
+]
 
 
 @pytest.fixture
@@ -73,6 +85,7 @@ def test_every_page_shows_itself(opened: Callable[..., Any], service: Stub, page
         ("gold", '"gold": "a"'),
         ("causes", "/attributes"),
         ("vendors", "/attributes"),
+        ("cost", "50 tasks"),
         ("batches", "/v1/batches"),
         ("models", "prefloop train"),
     ],
@@ -353,6 +366,15 @@ def test_quality_shows_intervals_and_tests(opened: Callable[..., Any]) -> None:
     assert "below 0.667: look at Causes" in said
     assert "t-test over" in said
     assert "each time the place doubles" in said
+
+
+def test_the_price_of_a_point_is_told_in_judgments_and_then_in_money(opened: Callable[..., Any]) -> None:
+    app = opened("cost")
+    said = words(app)
+    assert "more judgments a task" in said
+    assert "per 1,000 tasks" not in said
+    app.number_input(key="cost-price").set_value(0.1)
+    assert "per 1,000 tasks" in words(app.run())
 
 
 def test_two_vendors_are_compared_and_prices_asked_for(opened: Callable[..., Any]) -> None:
