@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from services.spawned import SpawnedService, free_port
+from tests.e2e.conftest import PATIENCE_MS
 
 pytestmark = pytest.mark.slow
 FIRST_ROW, ROW_HEIGHT = (15, 52), 35  # pixels from the table's corner to the first row's box; the table is a canvas
-PATIENCE_MS = 20_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 1400})
     context.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
     yield context.new_page()
     context.close()
 
