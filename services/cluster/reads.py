@@ -16,8 +16,6 @@ from streams.errors import UnavailableError
 from streams.events import Event
 from streams.topology import Topology
 
-KEPT = frozenset({"preferences", "singles"})  # see cluster_tables.kept_events
-
 
 @contextmanager
 def kafka_outages() -> Iterator[None]:
@@ -38,7 +36,7 @@ class ClusterReads:
 
     def read(self, topic: str, start: int = 0, limit: int = 1000) -> Sequence[Record]:
         """Records from offset `start` on; of a topic with many partitions, as far as they are folded."""
-        if topic not in KEPT:
+        if topic not in c.KEPT:
             with kafka_outages():
                 return self._log().read(topic, start, limit)
         kept, event = c.kept_events.c, self.topology.topics[topic].event
@@ -52,7 +50,7 @@ class ClusterReads:
 
     def end(self, topic: str) -> int:
         """The offset after the last record."""
-        if topic not in KEPT:
+        if topic not in c.KEPT:
             with kafka_outages():
                 return self._log().end(topic)
         kept = c.kept_events.c

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from services.store.cluster_tables import COUNTED, MIGRATED, REACHED
+from services.store.cluster_tables import COUNTED, KEPT, MIGRATED, REACHED
 from services.store.database import is_outage, outages, transaction
 from services.store.projection import Views
 from streams.engines.guarded import OWN, Place, source_of
@@ -29,7 +29,6 @@ from streams.engines.stamp import dead_letter
 from streams.errors import DecodeError, UnavailableError
 from streams.events import DeadLetter
 
-KEPT = frozenset({"preferences", "singles"})  # read by place: older revisions, and what waits for a partner
 COUNTER = ("", 0)  # the place whose offset is the number of the next fold
 BY_OFFSET = "dead_letters"  # is named by its place in the log, to be replayed
 _log = structlog.get_logger("materializer")

@@ -61,5 +61,12 @@ REACHED = "views reached"  # by topic of ours: the log_offset after the last one
 COUNTED = "counted"  # by topic of ours: events folded, doubles left out
 MIGRATED = "migration"  # by Kafka partition: where what a migration brought ends
 
+KEPT = frozenset(  # topics of many partitions that somebody reads from the beginning, in kept_events
+    {
+        "preferences",  # older revisions
+        "singles",  # what waits for a partner
+        "priors",  # what the crowd's members were told last
+    }
+)
 VIEWS = (texts, kept_events)
 PLACES = (engine_offsets, engine_origins)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.coordinator.coordinator import Coordinator
 from services.settings import Settings
 from streams.engines.kafka_connection import KafkaConnection
 from tests.integration.cluster import cluster, eventually, settings_of
@@ -56,7 +57,17 @@ def test_an_output_becomes_a_preference_whichever_replica_is_asked(replicas: lis
     assert [(one["task"], len(one["judgments"])) for one in found] == [(task["task"], 1)]
     batch = eventually(lambda: _cut(first))
     eventually(lambda: [b["batch"] for b in second("engineer", "GET", "/v1/batches").json()["batches"]] == [batch])
+    _every_part_of_the_coordinator_runs(first)
     _claim_at_the_same_moment(replicas)
+
+
+def _every_part_of_the_coordinator_runs(world: World) -> None:
+    """What it reads from the log on one machine it has to find here too."""
+    failed: list[tuple[int, str, str]] = []
+    coordinator = Coordinator(world.service, on_error=lambda *error: failed.append(error))
+    coordinator.tick()
+    coordinator.close()
+    assert failed == []
 
 
 def _claim_at_the_same_moment(replicas: list[World]) -> None:
