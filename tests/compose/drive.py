@@ -109,7 +109,7 @@ def close_the_loop(stack: Stack, rounds: int, prompts: int, seed: int) -> None:
     say(page[page.find("The loop, round by round") :])
     say("kills: " + ", ".join(f"{len(times)} x {name}" for name, times in killer.killed.items()))
     assert not killer.failed, killer.failed
-    assert "win rate of the new policy over the old" in page
+    assert "win rate of the new policy" in page, "the closing table is missing"
     missed = {*VICTIMS, "trainer"} - killer.killed.keys()
     assert not missed, f"the demo was over before these were killed: {missed}"
     assert stack.number("SELECT count(*) FROM runs WHERE status = 'finished'") == rounds
