@@ -12,7 +12,7 @@ export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 # Where the environment forbids byte code, each of the hundred processes that the tests start would compile every
-# library it imports anew: half of all the time.
+# library it imports anew: 3.4 s instead of 1.3 s for the service's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
