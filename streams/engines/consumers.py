@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import OperationalError as SqlOperationalError
 
 from streams.engines.port import Record, View
+from streams.engines.rows import insert
 from streams.engines.sqlite_log import SqliteLog, SqliteTransaction
 from streams.engines.stamp import dead_letter, stamp_all
 from streams.topology import Stage
@@ -105,7 +106,7 @@ class StageConsumer(Consumer):
         states = {key: self._cache[key] for key in self._touched}
         kept = [(self.name, key, self._encode(state)) for key, state in states.items() if state is not None]
         gone = [(self.name, key) for key, state in states.items() if state is None]
-        transaction.raw.executemany("INSERT OR REPLACE INTO engine_states VALUES (?, ?, ?)", kept)
+        insert(transaction.raw, "INSERT OR REPLACE INTO engine_states (stage, key, payload)", kept)
         transaction.raw.executemany("DELETE FROM engine_states WHERE stage = ? AND key = ?", gone)
         self._touched.clear()
         if len(self._cache) > STATES_CACHED:

@@ -12,7 +12,7 @@ SIZES = (256, 64, 16, 4, 1)  # rows a statement: few texts, so that SQLite parse
 
 
 def insert(connection: sqlite3.Connection, head: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Inserts all rows; `head` is `INSERT INTO table (columns)`.
+    """Inserts all rows; `head` is `INSERT INTO table (columns)`, or the same with `OR REPLACE`.
 
     sqlite3 lets go of the interpreter at every statement, and a busy event loop then keeps it for a whole switch
     interval: the fewer statements, the sooner the commit.

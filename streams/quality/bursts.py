@@ -7,6 +7,7 @@ bound), and more dissent in the group than among everybody else (a one-sided tes
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from math import erfc, exp, log, sqrt
 
@@ -41,7 +42,7 @@ class Burst(Struct, frozen=True, kw_only=True):
 
 def find(people: Sequence[Newcomer]) -> Burst | None:
     """The most surprising burst; None without one."""
-    ranked = sorted(people, key=lambda one: one.at)
+    ranked = sorted(people, key=_moment)
     candidates = [found for window in WINDOWS_MS if (found := _densest(ranked, window))]
     bursts = [burst for group, expected, chance in candidates if (burst := _judged(ranked, group, expected, chance))]
     return min(bursts, key=lambda burst: burst.chance, default=None)
@@ -49,14 +50,19 @@ def find(people: Sequence[Newcomer]) -> Burst | None:
 
 def _densest(ranked: Sequence[Newcomer], window: int) -> tuple[list[Newcomer], float, float] | None:
     """The fullest window of that length, with how many are usual in it, and the chance of so many in any."""
-    groups = [[one for one in ranked[first:] if one.at < ranked[first].at + window] for first in range(len(ranked))]
-    group = max(groups, key=len, default=[])
+    ends = [bisect_left(ranked, first.at + window, key=_moment) for first in ranked]
+    begin = max(range(len(ranked)), key=lambda first: ends[first] - first, default=0)
+    group = list(ranked[begin : ends[begin]]) if ranked else []
     span = ranked[-1].at - ranked[0].at if ranked else 0
     if len(group) < FEW or len(group) == len(ranked) or span <= window:
         return None
     expected = (len(ranked) - len(group)) * window / (span - window)
     looked_at = len(WINDOWS_MS) * len(ranked)
     return group, expected, min(1.0, looked_at * poisson_tail(len(group) - 1, expected))
+
+
+def _moment(one: Newcomer) -> int:
+    return one.at
 
 
 def _judged(everybody: Sequence[Newcomer], group: Sequence[Newcomer], expected: float, chance: float) -> Burst | None:

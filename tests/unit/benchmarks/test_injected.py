@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from benchmarks.injected import Row, injected, suspended
+from benchmarks.injected import Row, injected, main, suspended
 from services.simulation.annotators import Archetype, opposite
 
 NOW = 1_790_000_000_000
@@ -47,3 +48,11 @@ def test_who_is_blatant_is_suspended_alone(kind: Archetype, hypothesis: str) -> 
 
 def test_nobody_is_suspended_where_nobody_is_injected() -> None:
     assert suspended(ITEMS, record()) == {}
+
+
+def test_without_the_data_it_is_left_out_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["injected", "--data", str(tmp_path)])
+    main()
+    assert "Left out: there is no ukp_dev_judgments.jsonl.gz" in capsys.readouterr().out
