@@ -5,11 +5,20 @@ maximisation over arrays. The model is a hierarchical Dawid and Skene (Paun et a
 annotation", TACL 6, 2018) with the symmetry that preferences have: a and b are only names. On an item whose truth is
 decisive an annotator says the same, the opposite or tie; on one whose truth is a tie, a side or tie. Each of the two
 distributions has a Dirichlet prior around the crowd's own mean, which is learned as well: who judged little is
-believed like the crowd.
+believed like the crowd, and a small crowd like a usual one.
 
-Items differ: one in five is hard, and there everybody follows one distribution of the crowd that is nearer to chance (a
-continuous difficulty is GLAD's, Whitehill et al., NeurIPS 2009). The share is fixed: maximum likelihood sets it to
-zero, since trusting people more explains as much, and the posterior then claims too much (see docs/quality.md).
+People change, some on purpose. So the distributions are those of a span of 100 judgments of one annotator; the other
+spans of the same annotator (and the crowd) say no more about it than 20 judgments would, a partial pooling as in Gelman
+and Hill 2007, chapter 12. Somebody who turns against the truth halfway is then believed at first and known as reversed
+afterwards.
+
+Items differ: some are hard, and there everybody follows one distribution of the crowd that is nearer to chance (a
+continuous difficulty is GLAD's, Whitehill et al., NeurIPS 2009). Their share cannot be learned from the items that
+people are learned from: trusting people more explains those as well, and the likelihood sets it to zero. So it is
+cross-validated: what is learned of people on four fifths of the items says how likely all that was said on the last
+fifth is, under each of a few shares, and these are averaged by that (pseudo Bayesian model averaging: Geisser and Eddy,
+JASA 74, 1979; Yao et al., Bayesian Analysis 13, 2018). What people said on an item counts as a whole, and therefore it
+does not matter that a campaign stops asking when it is sure.
 """
 
 from __future__ import annotations
@@ -30,10 +39,18 @@ Index = NDArray[np.int64]
 
 ROUNDS = 40  # more changes no verdict on the sets it was tried on
 CROWD = 8.0  # judgments that the crowd's mean is worth for an annotator, on either kind of truth
-HARD_SHARE = 0.2  # of items
+SPAN = 100  # judgments of one annotator that share a distribution
+OTHERS = 20.0  # judgments that all other spans of the same annotator, and the crowd, count for, at most
+HARD_SHARES = (0.01, 0.05, 0.1, 0.2, 0.3)  # of items: one of these, or between
+FOLDS, FOLD_ROUNDS = 5, 15
+MOST_FOR_SHARE = 50_000  # judgments, the newest, that the share of hard items is learned from
 HARD_EDGE = 0.25  # of what the crowd knows beyond chance, this much is left on a hard item
 LEAST = 1e-6  # nothing that was said is impossible
 SAME, OPPOSITE, TIE = 0, 1, 2
+TRUTHS: Array = np.array([0.45, 0.45, 0.1])  # shares of a, b and tie in a usual campaign
+DECISIVE: Array = np.array([0.7, 0.2, 0.1])  # same, opposite, tie of a usual crowd on a decisive item
+TIED: Array = np.array([0.6, 0.4])  # side, tie, where the truth is a tie
+USUAL = 20.0  # judgments, and items, that the usual counts for: ten judgments say nothing of a whole crowd
 
 
 class Labelled(Struct, frozen=True, kw_only=True):
@@ -59,14 +76,17 @@ class Refined(Struct, frozen=True, kw_only=True):
 
 
 class Model:
-    """The parameters, as arrays over annotators: `decisive` (n, 3) and `tied` (n, 2), rows sum to 1."""
+    """The parameters: what is said on decisive items (3) and on ties (2), rows sum to 1.
 
-    def __init__(self, annotators: int) -> None:
-        self.truths: Array = np.array([0.45, 0.45, 0.1])  # shares of a, b and tie
-        self.crowd_decisive: Array = np.array([0.7, 0.2, 0.1])
-        self.crowd_tied: Array = np.array([0.6, 0.4])
-        self.decisive: Array = np.tile(self.crowd_decisive, (annotators, 1))
-        self.tied: Array = np.tile(self.crowd_tied, (annotators, 1))
+    `decisive` and `tied` are of spans, `own_decisive` and `own_tied` of annotators over all their time.
+    """
+
+    def __init__(self, spans: int, hard_share: float) -> None:
+        self.hard_share = hard_share
+        self.truths, self.crowd_decisive, self.crowd_tied = TRUTHS, DECISIVE, TIED
+        self.decisive: Array = np.tile(self.crowd_decisive, (spans, 1))
+        self.tied: Array = np.tile(self.crowd_tied, (spans, 1))
+        self.own_decisive, self.own_tied = self.decisive, self.tied  # until the first M step
 
     @property
     def hard_decisive(self) -> Array:
@@ -77,7 +97,10 @@ class Model:
 
 
 class Judged:
-    """The judgments as arrays: items and annotators by number, choices 0, 1, 2 for a, b, tie."""
+    """The judgments as arrays: items, annotators and spans by number, choices 0, 1, 2 for a, b, tie.
+
+    `owner` is the annotator of each span.
+    """
 
     def __init__(self, judgments: Sequence[Labelled]) -> None:
         items = {judgment.item: None for judgment in judgments}
@@ -86,6 +109,7 @@ class Judged:
         item_at, person_at = _numbers(self.items), _numbers(self.annotators)
         self.item: Index = np.array([item_at[each.item] for each in judgments], dtype=np.int64)
         self.who: Index = np.array([person_at[each.annotator] for each in judgments], dtype=np.int64)
+        self.span, self.owner = _spans(self.who)
         self.choice: Index = np.array([CHOICES.index(each.choice) for each in judgments], dtype=np.int64)
         self.side: Index = np.array([_side(each) for each in judgments], dtype=np.int64)  # left, right, tie
 
@@ -97,10 +121,26 @@ class Judged:
         """The sums of a value of each judgment, by item."""
         return np.bincount(self.item, weights, len(self.items)).astype(np.float64)
 
-    def per_annotator(self, kind: Index, weights: Array, kinds: int) -> Array:
-        """The sums of weights by annotator and kind of judgment, (annotators, kinds)."""
-        n = len(self.annotators)
-        return np.bincount(self.who * kinds + kind, weights, n * kinds).astype(np.float64).reshape(n, kinds)
+    def per_span(self, kind: Index, weights: Array, kinds: int) -> Array:
+        """The sums of weights by span and kind of judgment, (spans, kinds)."""
+        n = len(self.owner)
+        return np.bincount(self.span * kinds + kind, weights, n * kinds).astype(np.float64).reshape(n, kinds)
+
+    def per_annotator(self, spans: Array) -> Array:
+        """Those sums by annotator, (annotators, kinds)."""
+        sums = np.zeros((len(self.annotators), spans.shape[1]))
+        np.add.at(sums, self.owner, spans)
+        return sums
+
+
+def _spans(who: Index) -> tuple[Index, Index]:
+    """The span of each judgment, and the annotator of each span. `who` gives the annotators in order of arrival."""
+    order = np.argsort(who, kind="stable")
+    first = np.searchsorted(who[order], who[order])
+    place = np.empty_like(who)
+    place[order] = np.arange(len(who)) - first  # how many of the annotator's came before
+    kinds, span = np.unique(np.stack([who, place // SPAN]), axis=1, return_inverse=True)
+    return span.reshape(-1).astype(np.int64), kinds[0]
 
 
 def _side(judgment: Labelled) -> int:
@@ -114,14 +154,30 @@ def _numbers(names: Sequence[str]) -> dict[str, int]:
 
 
 def refine(judgments: Sequence[Labelled], rounds: int = ROUNDS) -> Refined:
-    """The posteriors of all items and annotators, from all judgments together."""
+    """The posteriors of all items and annotators, from all judgments together, in the order of their arrival."""
     judged = Judged(judgments)
-    model = Model(len(judged.annotators))
-    belief = expect(model, judged)
+    model = fit(judged, learned_share(Judged(judgments[-MOST_FOR_SHARE:])), rounds)
+    return _refined(model, judged, expect(model, judged))
+
+
+def fit(judged: Judged, hard_share: float, rounds: int, items: Array | None = None) -> Model:
+    """The parameters after so many rounds; `items` (items,) is 1 for those to learn from, and 0 (default: all)."""
+    model = Model(len(judged.owner), hard_share)
     for _ in range(rounds):
-        maximise(model, judged, belief)
         belief = expect(model, judged)
-    return _refined(model, judged, belief)
+        maximise(model, judged, belief if items is None else belief * items[:, None, None])
+    return model
+
+
+def learned_share(judged: Judged) -> float:
+    """The share of hard items that foretells best what is said on items that nobody was judged by."""
+    fold = np.arange(len(judged.items)) % FOLDS
+    found = np.zeros(len(HARD_SHARES))
+    for at, share in enumerate(HARD_SHARES):
+        for number in range(FOLDS):
+            model = fit(judged, share, FOLD_ROUNDS, (fold != number).astype(np.float64))
+            found[at] += evidence(model, judged)[fold == number].sum()
+    return float(np.average(HARD_SHARES, weights=np.exp(found - found.max())))
 
 
 def told(model: Model, judged: Judged) -> Array:
@@ -133,33 +189,55 @@ def told(model: Model, judged: Judged) -> Array:
     logs = np.empty((len(judged.choice), 2, 3))
     for truth in (0, 1):
         relation = judged.relation(truth)
-        logs[:, 0, truth] = decisive[judged.who, relation]
+        logs[:, 0, truth] = decisive[judged.span, relation]
         logs[:, 1, truth] = hard[relation]
-    logs[:, 0, TIE], logs[:, 1, TIE] = tied[judged.who, is_tie], hard_tied[is_tie]
+    logs[:, 0, TIE], logs[:, 1, TIE] = tied[judged.span, is_tie], hard_tied[is_tie]
     return logs
+
+
+def joint(model: Model, judged: Judged) -> Array:
+    """log P(truth, difficulty, all that was said on the item), (items, 6), usual items first."""
+    flat = told(model, judged).reshape(-1, 6)
+    difficulty = np.log([1.0 - model.hard_share, model.hard_share])[:, None]
+    prior = (np.log(model.truths) + difficulty).reshape(6)
+    logs: Array = np.column_stack([judged.per_item(flat[:, at]) for at in range(6)]) + prior
+    return logs
+
+
+def evidence(model: Model, judged: Judged) -> Array:
+    """log P(all that was said on the item), (items,)."""
+    summed: Array = np.logaddexp.reduce(joint(model, judged), axis=1)
+    return summed
 
 
 def expect(model: Model, judged: Judged) -> Array:
     """The E step: P(truth, difficulty) of each item, (items, 2, 3), usual items first."""
-    flat = told(model, judged).reshape(-1, 6)
-    prior = np.log(model.truths) + np.log([1.0 - HARD_SHARE, HARD_SHARE])[:, None]
-    logs = np.column_stack([judged.per_item(flat[:, at]) for at in range(6)]) + prior.reshape(6)
+    logs = joint(model, judged)
     raw: Array = np.exp(logs - logs.max(axis=1, keepdims=True))
     shares: Array = raw / raw.sum(axis=1, keepdims=True)
     return shares.reshape(-1, 2, 3)
 
 
 def maximise(model: Model, judged: Judged, belief: Array) -> None:
-    """The M step: everybody's distributions around the crowd's mean, the crowd's mean, the shares of truths."""
+    """The M step: the spans' distributions around their annotator's and the crowd's, and the shares of truths."""
     usual = belief[:, 0, :][judged.item]
     is_tie = (judged.choice == TIE).astype(np.int64)
-    on_a, on_b = (judged.per_annotator(judged.relation(truth), usual[:, truth], 3) for truth in (0, 1))
+    on_a, on_b = (judged.per_span(judged.relation(truth), usual[:, truth], 3) for truth in (0, 1))
     decisive = on_a + on_b
-    tied = judged.per_annotator(is_tie, usual[:, TIE], 2)
-    model.crowd_decisive, model.crowd_tied = _shares(decisive.sum(0) + 1), _shares(tied.sum(0) + 1)
-    model.decisive = _shares(decisive + CROWD * model.crowd_decisive)
-    model.tied = _shares(tied + CROWD * model.crowd_tied)
-    model.truths = _shares(belief.sum(axis=(0, 1)) + 1)
+    tied = judged.per_span(is_tie, usual[:, TIE], 2)
+    model.crowd_decisive = _shares(decisive.sum(0) + USUAL * DECISIVE)
+    model.crowd_tied = _shares(tied.sum(0) + USUAL * TIED)
+    model.decisive, model.own_decisive = _around(judged, decisive, model.crowd_decisive)
+    model.tied, model.own_tied = _around(judged, tied, model.crowd_tied)
+    model.truths = _shares(belief.sum(axis=(0, 1)) + USUAL * TRUTHS)
+
+
+def _around(judged: Judged, spans: Array, crowd: Array) -> tuple[Array, Array]:
+    """The distributions of spans and of annotators from the spans' sums, shrunk towards the crowd's mean."""
+    people = judged.per_annotator(spans)
+    others = people[judged.owner] - spans + CROWD * crowd
+    worth = OTHERS / np.maximum(others.sum(axis=1, keepdims=True), OTHERS)
+    return _shares(spans + worth * others), _shares(people + CROWD * crowd)
 
 
 def _shares(sums: Array) -> Array:
@@ -186,7 +264,7 @@ def foretell(refined: Refined, item: str, annotator: str) -> Posterior:
 
 def _refined(model: Model, judged: Judged, belief: Array) -> Refined:
     said = {"": _said(model.crowd_decisive, model.crowd_tied)}
-    said |= {who: _said(model.decisive[at], model.tied[at]) for at, who in enumerate(judged.annotators)}
+    said |= {who: _said(model.own_decisive[at], model.own_tied[at]) for at, who in enumerate(judged.annotators)}
     posteriors = dict(zip(judged.items, map(_posterior, belief.sum(axis=1)), strict=True))
     hard = dict(zip(judged.items, belief[:, 1, :].sum(axis=1).tolist(), strict=True))
     return Refined(
@@ -210,10 +288,10 @@ def _posterior(row: Any) -> Posterior:
 
 def _known(model: Model, judged: Judged) -> dict[str, Reliability]:
     """Accuracy with Wilson's interval, side bias from what was picked, and tie rate, of everybody."""
-    sides = judged.per_annotator(judged.side, np.ones(len(judged.side)), 3)
+    sides = judged.per_annotator(judged.per_span(judged.side, np.ones(len(judged.side)), 3))
     found = {}
     for at, who in enumerate(judged.annotators):
-        same, opposite, _ = model.decisive[at].tolist()
+        same, opposite, _ = model.own_decisive[at].tolist()
         on_left, on_right, ties = sides[at].tolist()
         judgments = on_left + on_right + ties
         accuracy = same / (same + opposite)

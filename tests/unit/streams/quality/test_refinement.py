@@ -10,7 +10,18 @@ from streams.events import Choice
 from streams.quality import refinement
 from streams.quality.calibration import calibration_error
 from streams.quality.consensus import CHOICES, verdict
-from streams.quality.refinement import Judged, Labelled, Model, expect, foretell, maximise, refine
+from streams.quality.refinement import (
+    Judged,
+    Labelled,
+    Model,
+    evidence,
+    expect,
+    fit,
+    foretell,
+    learned_share,
+    maximise,
+    refine,
+)
 
 OTHER: dict[Choice, Choice] = {"a": "b", "b": "a", "tie": "tie"}
 
@@ -65,20 +76,61 @@ def test_a_and_b_are_only_names() -> None:
 def test_each_round_makes_what_was_said_likelier() -> None:
     """The invariant of expectation maximisation, up to the crowd's means, which move with the round."""
     judged = Judged(crowd()[0])
-    model, found = Model(len(judged.annotators)), []
+    model, found = Model(len(judged.owner), 0.1), []
     for _ in range(15):
-        found.append(evidence(model, judged))
+        found.append(evidence(model, judged).sum())
         maximise(model, judged, expect(model, judged))
     assert found[-1] > found[0]
     assert all(after > before - 0.5 for before, after in pairwise(found))
 
 
-def evidence(model: Model, judged: Judged) -> float:
-    """log P(all that was said)."""
-    logs = np.column_stack([judged.per_item(each) for each in refinement.told(model, judged).reshape(-1, 6).T])
-    share = refinement.HARD_SHARE
-    logs += (np.log(model.truths) + np.log([1.0 - share, share])[:, None]).reshape(6)
-    return float(np.logaddexp.reduce(logs, axis=1).sum())
+def test_who_turns_against_the_truth_is_read_the_other_way_from_then_on() -> None:
+    draw = random.Random(5)
+    judgments = []
+    for number in range(400):
+        for who, accuracy in (("turned", 0.9 if number < 200 else 0.1), *((f"w{n}", 0.8) for n in range(3))):
+            choice: Choice = "a" if draw.random() < accuracy else "b"
+            judgments.append(Labelled(item=f"t{number}", annotator=who, choice=choice))
+    judged = Judged(judgments)
+    model = fit(judged, 0.1, 20)
+    turned = model.decisive[judged.owner == 0]
+    assert judged.annotators[0] == "turned"
+    assert len(turned) == 4
+    assert min(turned[:2, refinement.SAME]) > 0.75 > 0.25 > max(turned[2:, refinement.SAME])
+    assert 0.4 < model.own_decisive[0, refinement.SAME] < 0.6  # over all their time
+
+
+@pytest.mark.parametrize("hard", [0.0, 0.3])
+def test_the_share_of_hard_items_is_learned_and_posteriors_mean_what_they_say_with_it(hard: float) -> None:
+    """On hard items everybody guesses."""
+    draw = random.Random(11)
+    accuracy = [draw.uniform(0.7, 0.95) for _ in range(20)]
+    judgments, truth = [], {}
+    for number in range(1500):
+        truth[f"t{number}"] = right = draw.choice(CHOICES[:2])
+        is_hard = draw.random() < hard
+        for who in draw.sample(range(20), 5):
+            choice = right if draw.random() < (0.5 if is_hard else accuracy[who]) else OTHER[right]
+            judgments.append(Labelled(item=f"t{number}", annotator=f"w{who}", choice=choice))
+    judged = Judged(judgments)
+    share = learned_share(judged)
+    assert share == pytest.approx(hard, abs=0.1)
+    errors = [miscalibration(judged, each, truth) for each in (share, 0.01, 0.3)]
+    assert errors[0] < min(errors[1:]) + 0.01
+
+
+def miscalibration(judged: Judged, share: float, truth: dict[str, Choice]) -> float:
+    belief = expect(fit(judged, share, 40), judged).sum(axis=1).tolist()
+    found = [(max(row), verdict((row[0], row[1], row[2]))[0]) for row in belief]
+    return calibration_error(
+        (most, name == truth[item]) for item, (most, name) in zip(judged.items, found, strict=True)
+    )
+
+
+def test_a_single_judgment_is_believed() -> None:
+    """As that of somebody of a usual crowd."""
+    a, b, tie = refine([Labelled(item="i", annotator="w", choice="a")]).posteriors["i"]
+    assert a > 0.6 > 0.3 > b > tie
 
 
 def test_judgments_that_were_held_out_are_foretold_better_than_by_the_votes_alone() -> None:
