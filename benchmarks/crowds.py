@@ -26,7 +26,8 @@ from services.simulation.campaign import InMemoryCampaign
 from streams.events import Campaign, Choice, Rule, Targets
 from streams.quality.calibration import calibration_error
 from streams.quality.consensus import verdict
-from streams.quality.refinement import Labelled, refine
+from streams.quality.labelled import Labelled
+from streams.quality.refinement import refine
 
 PEOPLE = 60
 BEGIN = 1_790_000_000_000  # ms

@@ -29,7 +29,8 @@ from rich.table import Table
 from streams.events import Alert, Candidate, Choice, Event, Judgment, Preference, Response, Task, TaskUpdate, digest
 from streams.quality.calibration import calibration_error
 from streams.quality.consensus import CHOICES, Posterior, verdict
-from streams.quality.refinement import Labelled, foretell, refine
+from streams.quality.labelled import Labelled
+from streams.quality.refinement import foretell, refine
 from streams.topology import TOPOLOGY
 
 ROOT = Path(__file__).parents[1]

@@ -481,6 +481,7 @@ class Batch(Event, frozen=True, kw_only=True):
     batch: str  # digest of campaign and members
     members: tuple[tuple[str, int], ...]  # (task, preference revision)
     holdout: tuple[tuple[str, int], ...] = ()
+    refined: tuple[tuple[float, float, float] | None, ...] = ()  # posteriors of members, then holdout; None: as decided
     offsets: dict[str, int] = {}  # topic -> offset the view had reached
     reason: str = ""
 

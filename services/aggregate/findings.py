@@ -35,7 +35,8 @@ from streams.quality import agreement
 from streams.quality.calibration import calibration_error
 from streams.quality.consensus import Posterior, verdict
 from streams.quality.intervals import Estimate
-from streams.quality.refinement import Labelled, refine
+from streams.quality.labelled import Labelled
+from streams.quality.refinement import refine
 from streams.stages import assessments, preferences
 
 

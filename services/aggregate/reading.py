@@ -14,7 +14,7 @@ import msgspec
 from services.replay.recordings import BadLine, Identity, recording
 from streams.errors import InputError
 from streams.events import Choice
-from streams.quality.refinement import Labelled
+from streams.quality.labelled import Labelled
 
 CHOICES: tuple[Choice, ...] = ("a", "b", "tie")
 COLUMNS = ("item", "annotator", "label", "seconds", "t_end", "shown_swapped")

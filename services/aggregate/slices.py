@@ -16,7 +16,7 @@ from services.analysis.reports import causes_report, comparison_report
 from services.replay.recordings import milliseconds
 from streams.errors import InputError
 from streams.quality.compared import Compared
-from streams.quality.refinement import Labelled
+from streams.quality.labelled import Labelled
 
 SHOWN = 12  # slices in the table
 LOOKS = {

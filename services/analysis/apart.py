@@ -14,6 +14,7 @@ Name = Literal[
     "calibration.calibration_report",
     "next_point.next_point_report",
     "overview.overview_report",
+    "refined.refined_posteriors",
     "reports.agreement_report",
     "reports.biases_report",
     "reports.causes_report",

@@ -12,12 +12,14 @@ from services.bootstrap import Service
 from services.coordinator.calibration import TAG
 from services.coordinator.gather import caught_up, newest_campaign, newest_campaigns, places, snapshot
 from services.coordinator.growth import adjudicated, gold_id
+from services.coordinator.refining import evidence_on, refined
 from services.coordinator.registry import champion_of, promotions_of
 from services.store import models as m
 from services.trail import is_told
 from streams.engines.port import Transaction
 from streams.errors import ConflictError, NotFoundError, UnavailableError
 from streams.events import Batch, Campaign, RunUpdate, Training, digest
+from streams.quality.consensus import Posterior
 
 MOST_MEMBERS = 20_000  # of one batch: its event stays near a megabyte
 MOST_HOLDOUT = 2_000  # newest held-out pairs that a batch names: more would only make its evaluation slower
@@ -47,6 +49,11 @@ class BatchPlan:
     members: tuple[tuple[str, int], ...]
     holdout: tuple[tuple[str, int], ...]
     reason: str
+
+    @property
+    def tasks(self) -> list[str]:
+        """Those of the members, then the held-out ones."""
+        return [task for task, _ in (*self.members, *self.holdout)]
 
 
 def plan_batch(
@@ -196,10 +203,11 @@ def _cut_alone(service: Service, campaign: Campaign, *, by_hand: bool) -> Batch 
         if not caught_up(sql, service.store, "batches"):
             return None  # what the last batch holds is not yet seen: the next tick will see it
         offsets, ready = places(sql), ready_of(sql, campaign.name, keeps_gold=campaign.gold.grow)
-    plan = plan_batch(ready, campaign.training, service.clock(), campaign=campaign.name, by_hand=by_hand)
-    if plan is None:
-        return None
-    batch = _batch_of(plan, campaign, offsets, service.clock())
+        plan = plan_batch(ready, campaign.training, service.clock(), campaign=campaign.name, by_hand=by_hand)
+        if plan is None:
+            return None
+        evidence = evidence_on(sql, campaign.name, plan.tasks)
+    batch = _batch_of(plan, campaign, offsets, refined(evidence, plan.tasks), service.clock())
     run = requested_run(batch, campaign, champion_of(promotions_of(service.store, campaign.name)))
 
     def append(transaction: Transaction) -> bool:
@@ -226,12 +234,15 @@ def _outputs_of(sql: Connection, batch: Batch) -> list[str]:
     return sorted({output for outputs in found for output in outputs})
 
 
-def _batch_of(plan: BatchPlan, campaign: Campaign, offsets: dict[str, int], now: int) -> Batch:
+def _batch_of(
+    plan: BatchPlan, campaign: Campaign, offsets: dict[str, int], posteriors: tuple[Posterior | None, ...], now: int
+) -> Batch:
     return Batch(
         id=digest("batch_cut", plan.batch, str(offsets.get("batches", 0))),
         batch=plan.batch,
         members=plan.members,
         holdout=plan.holdout,
+        refined=posteriors,
         offsets={topic: offsets.get(topic, 0) for topic in READ_FROM},
         reason=plan.reason,
         campaign=campaign.name,

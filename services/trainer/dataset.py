@@ -48,6 +48,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     p_b: float
     p_tie: float
     verdict: Literal["a", "b", "tie"]
+    online: list[float] = []  # the posterior over (a, b, tie) when the task was decided, before it was refined
     margin: float = 0.0
     tags: dict[str, str] = {}
     prompt_digest: str = ""
@@ -185,7 +186,7 @@ SCHEMA = pa.schema(
     [("prompt", MESSAGES), ("chosen", MESSAGES), ("rejected", MESSAGES), ("p", pa.float64())]
     + [(name, pa.float64()) for name in ("probability", "p_a", "p_b", "p_tie", "margin")]
     + [("verdict", pa.string()), ("task", pa.string()), ("revision", pa.int64()), ("campaign", pa.string())]
-    + [("tags", pa.map_(pa.string(), pa.string())), ("prompt_digest", pa.string())]
+    + [("online", pa.list_(pa.float64())), ("tags", pa.map_(pa.string(), pa.string())), ("prompt_digest", pa.string())]
     + [("judgments", pa.list_(pa.string())), ("annotators", pa.list_(pa.string())), ("outputs", SOURCES)]
 )
 

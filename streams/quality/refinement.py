@@ -29,9 +29,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.events import Choice, Reliability, Struct
+from streams.events import Reliability, Struct
 from streams.quality.consensus import CHOICES, Posterior
 from streams.quality.intervals import wilson
+from streams.quality.labelled import Labelled
 from streams.quality.reliability import Grades, left, side_bias
 
 Array = NDArray[np.float64]
@@ -51,15 +52,6 @@ TRUTHS: Array = np.array([0.45, 0.45, 0.1])  # shares of a, b and tie in a usual
 DECISIVE: Array = np.array([0.7, 0.2, 0.1])  # same, opposite, tie of a usual crowd on a decisive item
 TIED: Array = np.array([0.6, 0.4])  # side, tie, where the truth is a tie
 USUAL = 20.0  # judgments, and items, that the usual counts for: ten judgments say nothing of a whole crowd
-
-
-class Labelled(Struct, frozen=True, kw_only=True):
-    """One judgment of the set."""
-
-    item: str
-    annotator: str
-    choice: Choice
-    swapped: bool = False
 
 
 class Refined(Struct, frozen=True, kw_only=True):
@@ -111,6 +103,7 @@ class Judged:
         self.who: Index = np.array([person_at[each.annotator] for each in judgments], dtype=np.int64)
         self.span, self.owner = _spans(self.who)
         self.choice: Index = np.array([CHOICES.index(each.choice) for each in judgments], dtype=np.int64)
+        self.weight: Array = np.array([each.weight for each in judgments], dtype=np.float64)
         self.side: Index = np.array([_side(each) for each in judgments], dtype=np.int64)  # left, right, tie
 
     def relation(self, truth: int) -> Index:
@@ -197,7 +190,7 @@ def told(model: Model, judged: Judged) -> Array:
 
 def joint(model: Model, judged: Judged) -> Array:
     """log P(truth, difficulty, all that was said on the item), (items, 6), usual items first."""
-    flat = told(model, judged).reshape(-1, 6)
+    flat = told(model, judged).reshape(-1, 6) * judged.weight[:, None]
     difficulty = np.log([1.0 - model.hard_share, model.hard_share])[:, None]
     prior = (np.log(model.truths) + difficulty).reshape(6)
     logs: Array = np.column_stack([judged.per_item(flat[:, at]) for at in range(6)]) + prior
@@ -220,7 +213,7 @@ def expect(model: Model, judged: Judged) -> Array:
 
 def maximise(model: Model, judged: Judged, belief: Array) -> None:
     """The M step: the spans' distributions around their annotator's and the crowd's, and the shares of truths."""
-    usual = belief[:, 0, :][judged.item]
+    usual = belief[:, 0, :][judged.item] * judged.weight[:, None]
     is_tie = (judged.choice == TIE).astype(np.int64)
     on_a, on_b = (judged.per_span(judged.relation(truth), usual[:, truth], 3) for truth in (0, 1))
     decisive = on_a + on_b

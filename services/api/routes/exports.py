@@ -22,6 +22,8 @@ from services.coordinator.gather import snapshot
 from services.store import models as m
 from streams.errors import NotFoundError
 from streams.events import Batch, Message, Part, Preference, Text
+from streams.quality.consensus import Posterior
+from streams.quality.consensus import verdict as verdict_of
 
 PAGE = 200
 MOST_PAGE = 1_000
@@ -155,10 +157,17 @@ async def get_dataset(call: Call) -> Response:
 
 
 def _dataset(context: Context, batch: Batch) -> Iterator[bytes]:
+    refined = refined_of(batch)
     for split, members in (("train", batch.members), ("holdout", batch.holdout)):
         older = _older_revisions(context, members)
         for page in _pages(members):
-            yield b"".join(encode(pair) + b"\n" for pair in _pairs(context, split, page, older))
+            yield b"".join(encode(pair) + b"\n" for pair in _pairs(context, split, page, older, refined))
+
+
+def refined_of(batch: Batch) -> dict[str, Posterior]:
+    """Task -> the posterior that the batch holds instead of the preference's."""
+    tasks = [task for task, _ in (*batch.members, *batch.holdout)]
+    return {task: belief for task, belief in zip(tasks, batch.refined, strict=False) if belief is not None}
 
 
 def _pages(members: Sequence[tuple[str, int]]) -> Iterator[Sequence[tuple[str, int]]]:
@@ -177,7 +186,11 @@ def _older_revisions(context: Context, members: Sequence[tuple[str, int]]) -> di
 
 
 def _pairs(
-    context: Context, split: str, members: Sequence[tuple[str, int]], older: dict[str, Preference]
+    context: Context,
+    split: str,
+    members: Sequence[tuple[str, int]],
+    older: dict[str, Preference],
+    refined: dict[str, Posterior],
 ) -> Iterator[dict[str, Any]]:
     names = [task for task, _ in members]
     preferences = _fetch(context, m.preferences, m.preferences.c.task, names)
@@ -190,7 +203,7 @@ def _pairs(
     sides = [tasks[name][side]["output"] for name in names for side in ("a", "b")]
     outputs = _fetch(context, m.outputs, m.outputs.c.output, sides)
     for name in names:
-        pair = _pair(context, split, preferences[name], tasks[name], judgments, outputs)
+        pair = _pair(context, split, preferences[name], refined.get(name), tasks[name], judgments, outputs)
         if pair is not None:
             yield pair
 
@@ -208,15 +221,23 @@ def _fetch(context: Context, table: Any, column: Any, keys: Sequence[str]) -> Ro
 
 
 def _pair(
-    context: Context, split: str, preference: dict[str, Any], task: dict[str, Any], judgments: Rows, outputs: Rows
+    context: Context,
+    split: str,
+    preference: dict[str, Any],
+    refined: Posterior | None,
+    task: dict[str, Any],
+    judgments: Rows,
+    outputs: Rows,
 ) -> dict[str, Any] | None:
     """One line; None where the words were erased since, or where there is nothing to prefer."""
-    verdict, words = preference.get("verdict"), _words(context, task)
-    if verdict is None or words is None or task["gold"] is not None:
+    words = _words(context, task)
+    if preference.get("verdict") is None or words is None or task["gold"] is not None:
         return None
     prompt, a, b = words
+    online = preference["p_a"], preference["p_b"], preference["p_tie"]
+    p_a, p_b, p_tie = refined or online
+    verdict = verdict_of(refined)[0] if refined else preference["verdict"]
     flipped = verdict == "b"
-    p_a, p_b, p_tie = preference["p_a"], preference["p_b"], preference["p_tie"]
     probability = {"a": p_a, "b": p_b, "tie": p_a + p_tie / 2}[verdict]
     return {
         "split": split,
@@ -231,6 +252,7 @@ def _pair(
         "p_b": p_b,
         "p_tie": p_tie,
         "verdict": verdict,
+        "online": list(online),
         "margin": abs(p_a - p_b),
         "tags": task["tags"],
         "prompt_digest": task["prompt_digest"],
@@ -277,6 +299,7 @@ PAIR = {
     "chosen": [{"role": "assistant", "content": "A lock."}],
     "rejected": [{"role": "assistant", "content": "A fish."}],
     "probability": 0.93,
+    "online": [0.91, 0.06, 0.03],
 }
 
 ENDPOINTS = (

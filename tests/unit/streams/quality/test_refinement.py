@@ -10,9 +10,9 @@ from streams.events import Choice
 from streams.quality import refinement
 from streams.quality.calibration import calibration_error
 from streams.quality.consensus import CHOICES, verdict
+from streams.quality.labelled import Labelled
 from streams.quality.refinement import (
     Judged,
-    Labelled,
     Model,
     evidence,
     expect,

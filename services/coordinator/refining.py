@@ -1,0 +1,62 @@
+"""What a batch's pairs are worth when it is cut: their posteriors from all that was learned since they were decided.
+
+A preference's posterior rests on what was known of each annotator when they judged. Training gets the refined one
+(streams/quality/refinement.py), and the batch records it. numpy is needed, so it is computed in a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from sqlalchemy import ColumnElement, Connection, Row, select
+
+from services.analysis.apart import report
+from services.store import models as m
+from streams.quality.consensus import Posterior
+from streams.quality.labelled import Labelled
+
+MOST_CONTEXT = 50_000  # newest judgments of the campaign, from which its people are known
+ASKED_AT_ONCE = 500  # tasks: every database takes a list so long
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The judgments that count, in the order of the log, and the tasks that an adjudicator decided."""
+
+    judged: list[Labelled]
+    decided: frozenset[str]
+
+
+def evidence_on(sql: Connection, campaign: str, tasks: Sequence[str]) -> Evidence:
+    """Everything said on these tasks, and what the campaign's people said last."""
+    rows: dict[int, Row[Any]] = {}
+    for start in range(0, len(tasks), ASKED_AT_ONCE):
+        rows |= _rows(sql, m.judgments.c.task.in_(tasks[start : start + ASKED_AT_ONCE]))
+    decided = frozenset(row.task for row in rows.values() if row.role == "adjudicator")
+    rows |= _rows(sql, m.judgments.c.campaign == campaign, limit=MOST_CONTEXT)
+    judged = [_labelled(rows[at]) for at in sorted(rows) if rows[at].role != "adjudicator" and rows[at].weight > 0]
+    return Evidence(judged=judged, decided=decided)
+
+
+def _rows(sql: Connection, which: ColumnElement[bool], limit: int | None = None) -> dict[int, Row[Any]]:
+    judgments = m.judgments.c
+    query = (
+        select(*judgments["task", "annotator", "choice", "swapped", "weight", "role", "log_offset"])
+        .where(which, judgments.assessed, ~judgments.late, ~judgments.withdrawn)
+        .order_by(judgments.log_offset.desc())
+        .limit(limit)
+    )
+    return {row.log_offset: row for row in sql.execute(query)}
+
+
+def _labelled(row: Row[Any]) -> Labelled:
+    return Labelled(item=row.task, annotator=row.annotator, choice=row.choice, swapped=row.swapped, weight=row.weight)
+
+
+def refined(evidence: Evidence, tasks: Sequence[str]) -> tuple[Posterior | None, ...]:
+    """The posterior of each task; None where an adjudicator's word stands, or nothing else was said."""
+    found = anyio.run(report, "refined.refined_posteriors", evidence.judged) if evidence.judged else {}
+    return tuple(None if task in evidence.decided else found.get(task) for task in tasks)
