@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 USUAL, LOOKED = 0.78, 400  # accuracy of the innocent the thresholds are tuned on, and their judgments
 TUNED = 0.01  # share of them that may alarm
-WATCHED = 0.5  # of that share, what the watch may spend; the lifetime test has the rest
+WATCHED = 0.8  # of that share, what the watch may spend; the lifetime test has the rest
 NEVER = 10**9
 
 

@@ -13,7 +13,7 @@ from streams.events import Choice
 
 FLOOR = 0.65  # accuracy among decisive judgments
 LIFETIME = (0.6, 0.5, 0.35, 0.2)  # alternatives: careless, guessing, answering against the truth more and more often
-WATCH = (0.55, 0.45, 0.2)  # alternatives of the watch for a change
+WATCH = (0.55, 0.5, 0.3)  # alternatives of the watch for a change
 MOST_SURE = 0.98  # of the others' favourite: nobody's error counts more than 50 to 1
 
 

@@ -160,7 +160,7 @@ BAD: dict[str, list[Event]] = {
     "pattern": [judgment(n, "a" if n % 2 else "b", swapped=False) for n in range(60)],
     "gold": [judgment(n, "b", swapped=n * n % 7 % 2 == 0, gold="a" if n % 4 else "b") for n in range(60)],
     "reasons": [judgment(n, "ab"[n * n % 7 % 2], reason_length=90, reason_sketch="a" * 64) for n in range(40)],  # type: ignore[arg-type]
-    "change": [agreement(n, "a" if n % 10 == 0 else "b") for n in range(60)],
+    "change": [agreement(n, "a" if n < 40 or n % 10 == 0 else "b") for n in range(100)],
 }
 
 
