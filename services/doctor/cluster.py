@@ -13,7 +13,6 @@ from services.settings import Settings
 from services.store.database import open_postgres, outages
 from services.store.postgres_schema import newest, require_current
 from streams.engines.kafka_topics import Layout
-from streams.errors import UnavailableError
 
 SET_UP = "prefloop setup-cluster"
 FULL = 0.8  # of what there is: from here on it is doubtful
@@ -31,7 +30,7 @@ def look_at_kafka(settings: Settings) -> Iterator[Finding]:
             described = {topic["name"]: topic["partitions"] for topic in admin.describe_topics()}
             brokers = len(admin.describe_cluster()["brokers"])
     except KafkaError as error:
-        raise UnavailableError(f"Kafka at {settings.kafka} refuses: {error!r}") from error
+        raise connection.refusal(error) from error
     yield well("Kafka", f"{brokers} broker{'s' if brokers > 1 else ''} at {settings.kafka}")
     yield from topics_findings(layout_of(settings), {name: len(parts) for name, parts in described.items()})
     copies = min((len(part["replica_nodes"]) for parts in described.values() for part in parts), default=brokers)

@@ -61,6 +61,14 @@ class KafkaConnection:
                 return
         raise UnavailableError(f"Kafka does not answer ({'; '.join(reasons)}): is it running?", retry_after=5)
 
+    def refusal(self, error: Exception) -> UnavailableError:
+        """What to tell where a broker listens (`check` passed) and a client gets no answer all the same."""
+        return UnavailableError(
+            f"Kafka at {self.servers} listens, and does not let us in or answer ({error}): look at"
+            " PREFLOOP_KAFKA_PROTOCOL, _MECHANISM, _USERNAME, _PASSWORD and _CA_FILE, and at the broker's own log",
+            retry_after=5,
+        )
+
     def kafka_python(self) -> dict[str, Any]:
         """Options of every kafka-python client."""
         return self.aiokafka() | {"bootstrap_timeout_ms": self.timeout_ms}

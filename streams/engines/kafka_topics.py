@@ -19,7 +19,7 @@ from kafka.partitioner.default import murmur2
 from streams.codecs import decode
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.port import Record
-from streams.errors import DecodeError, SettingsError, UnavailableError
+from streams.errors import DecodeError, SettingsError
 from streams.events import Event
 from streams.topology import TOPOLOGY, Stage, Topology
 
@@ -170,7 +170,7 @@ def create_topics(connection: KafkaConnection, layout: Layout, *, replication: i
             if missing:
                 admin.create_topics(missing, wait_for_metadata=True)
     except KafkaError as error:
-        raise UnavailableError(f"Kafka at {connection.servers} does not answer ({error}): is it running?") from error
+        raise connection.refusal(error) from error
     return sorted(missing)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from kafka import KafkaProducer
 from sqlalchemy import func, select
 
 from services.cluster.brokers import layout_of
@@ -112,6 +113,21 @@ def test_an_outage_of_postgresql_or_redis_is_waited_out(
         postgres.start()
         signals(service, 500, 1_000)
         eventually(lambda: materializer.ready and folded(service)[0] == 1_000)
+        materializer.stop()
+
+
+def test_bytes_that_nobody_can_read_are_a_dead_letter_that_everybody_sees(settings: Settings) -> None:
+    with closing(open_cluster(settings)) as service:
+        materializer = make_materializer(service)
+        materializer.start()
+        producer = KafkaProducer(**service.connection.kafka_python())
+        producer.send(service.layout.full_name("by-task"), b"\xff no event", b"t", partition=0).get(60)
+        producer.close()
+        live = service.live(service.clock())
+        (error,) = eventually(live.newest_errors)
+        assert (error["where"], "not an event" in error["message"]) == ("views", True)
+        with service.database.connect() as sql:
+            assert sql.execute(select(m.dead_letters.c.topic)).scalars().all() == ["by-task"]
         materializer.stop()
 
 
