@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import anyio.to_thread
 import structlog
 from fastapi import FastAPI
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +26,7 @@ from services.api.routing import App, register
 from services.bootstrap import Service
 from services.queue.rebuild import restore
 from streams.engines.port import Record
+from streams.errors import UnavailableError
 from streams.events import Campaign
 
 try:
@@ -131,4 +133,5 @@ async def _tick(context: Context) -> None:
             await end_leases(context)
         except Exception as error:
             await context.note("leases", str(error))
-            _log.error("leases could not be ended", exc_info=True)
+            away = isinstance(error, OperationalError | UnavailableError)
+            _log.error("leases could not be ended", error=str(error), exc_info=not away)

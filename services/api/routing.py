@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy.exc import DataError, SQLAlchemyError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -145,7 +145,8 @@ def _unfit(error: DataError) -> InputError:
 
 async def _outage(context: Context, endpoint: Endpoint, error: SQLAlchemyError) -> Response:
     await context.note(endpoint.path, str(error))
-    _log.error("database", path=endpoint.path, exc_info=True)
+    away = isinstance(error, OperationalError)  # everybody's requests meet it: one line each says enough
+    _log.error("database", path=endpoint.path, error=str(error), exc_info=not away)
     outage = UnavailableError("the database could not be used")
     outage.__cause__ = error
     return outage_answer(outage)

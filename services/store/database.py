@@ -24,6 +24,7 @@ def open_postgres(url: str) -> Engine:
         isolation_level="AUTOCOMMIT",
         json_serializer=as_json,
         json_deserializer=msgspec.json.decode,
+        hide_parameters=True,  # errors go into logs; texts and hashes of keys do not
         pool_size=POOL,
         max_overflow=POOL,
         pool_pre_ping=True,  # a server that was started anew is met with a new connection

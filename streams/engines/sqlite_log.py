@@ -43,6 +43,7 @@ def connect(path: Path, *, writer: bool) -> Engine:
         f"sqlite:///{path}",
         json_serializer=as_json,
         json_deserializer=msgspec.json.decode,
+        hide_parameters=True,  # errors go into logs; texts and hashes of keys do not
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 30},
     )
 

@@ -8,7 +8,9 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError, OperationalError
+from structlog.testing import capture_logs
 
 from streams.errors import UnavailableError
 from tests.integration.world import OUTPUT, World, error_of
@@ -62,6 +64,22 @@ def test_a_database_that_cannot_be_used_is_503_without_its_words(world: World, m
     broken = DatabaseError("INSERT INTO secret", {}, sqlite3.DatabaseError("file is not a database"))
     monkeypatch.setattr(world.service.log, "submit", failing(broken))
     assert "secret" not in error_of(world("producer", "POST", "/v1/outputs", OUTPUT), 503)["message"]
+
+
+def test_what_was_written_does_not_stand_in_the_errors(world: World) -> None:
+    with pytest.raises(OperationalError) as caught, world.service.database.connect() as sql:
+        sql.execute(text("SELECT :words FROM nowhere"), {"words": "a private text"})
+    assert "a private text" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "traced"), [(OperationalError, False), (DatabaseError, True)])
+def test_a_database_that_is_away_leaves_one_line_a_request_and_one_that_is_broken_its_trace(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: type[DatabaseError], traced: bool
+) -> None:
+    monkeypatch.setattr(world.service.log, "submit", failing(kind("SELECT 1", {}, sqlite3.DatabaseError("away"))))
+    with capture_logs() as lines:
+        error_of(world("producer", "POST", "/v1/outputs", OUTPUT), 503)
+    assert [line["exc_info"] for line in lines if line["event"] == "database"] == [traced]
 
 
 def test_a_bug_is_500_with_the_id_of_its_log_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
