@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
 import msgspec
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 JSON = "application/json"
+_log = structlog.get_logger("probe")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,15 @@ class _Numbers(Collector):
         yield done
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Who asks whether a port is open leaves without the answer; all else is told as everything is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            _log.error("no answer to a probe", exc_info=True)
+
+
 class Probe:
     """Answers until the block is left. `numbers` are metrics of the process's own, instead of the usual ones."""
 
@@ -64,8 +76,7 @@ class Probe:
             def log_message(self, format: str, *args: object) -> None:
                 """Probes are no news."""
 
-        self._server = ThreadingHTTPServer((host, port), Answers)
-        self._server.daemon_threads = True
+        self._server = _Server((host, port), Answers)
         self._thread = threading.Thread(target=self._server.serve_forever, name="probe", daemon=True)
 
     @property

@@ -83,8 +83,15 @@ class FaustEngine:
     def run(self) -> None:
         """Blocks until SIGTERM, and leaves the group in good order; exits with a code where something broke."""
         worker = faust.Worker(
-            self.app, self.producer, self.watch, loglevel="WARNING", redirect_stdouts=False, override_logging=False
+            self.app,
+            self.producer,
+            self.watch,
+            loglevel="WARNING",
+            quiet=True,
+            redirect_stdouts=False,
+            override_logging=False,
         )
+        worker.spinner = None  # it would draw into the log
         worker.execute_from_commandline()
 
     def state(self, stage: str, key: str) -> object | None:
@@ -291,7 +298,9 @@ class Watch(Service):  # type: ignore[misc]
     @Service.task  # type: ignore[untyped-decorator]
     async def _look(self) -> None:
         while not self.should_stop:
-            self.glance = await self._take()
+            before, self.glance = self.glance, await self._take()
+            if self.glance.commits.keys() != before.commits.keys():
+                _log.info("partitions", count=len(self.glance.commits), ready=self.glance.ready)
             self.watchdog.look(self.glance)
             await self.sleep(LOOK_S)
 

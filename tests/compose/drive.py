@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from services.store import models as m
+from streams.engines.kafka_topics import make_layout
 from tests.chaos.load import Load
 from tests.chaos.run import CAMPAIGN
 from tests.compose.stack import PATIENCE_S, Stack, until
@@ -152,9 +153,18 @@ def grow(stack: Stack, load: Load, *, workers: int, apis: int) -> None:
     arguments = ("--scale", f"worker={workers}", "--scale", f"api={apis}", "--wait", "worker", "api")
     name = f"  scaled to {workers} workers and {apis} APIs"
     step(name, lambda: stack.compose("up", "--detach", "--no-build", "--no-recreate", *arguments))
-    step("  partitions moved", lambda: until(lambda: min(stack.partitions()) > 0, "every worker has partitions"))
+    step(
+        "  partitions moved", lambda: until(lambda: is_shared_out(stack.partitions()), "each partition has one worker")
+    )
     say(f"  partitions by worker: {stack.partitions()}")
     more(load)
+
+
+def is_shared_out(partitions: Sequence[int]) -> bool:
+    """Whether every partition of every stage has a worker, and every worker some."""
+    layout = make_layout()
+    stages = layout.topology.stages.values()
+    return min(partitions) > 0 and sum(partitions) == sum(layout.count(layout.inbox(stage).name) for stage in stages)
 
 
 def more(load: Load) -> None:
