@@ -22,6 +22,7 @@ from services.api.metrics import Metrics, Sources
 from services.api.rates import rates_of
 from services.api.replies import Replies
 from services.bootstrap import Service
+from services.queue.leases import OverdueLeases
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.errors import InputError, UnavailableError
@@ -42,6 +43,7 @@ class Context:
         self._replies = Replies()
         self._elsewhere = Elsewhere()
         self.queue = service.queue
+        self.overdue = OverdueLeases(service.queue)
         self.campaigns = CampaignBook()
         self.runs = RunBook()
         self.keyring = Keyring(service.database, fresh_s=math.inf if service.is_alone else KEY_FRESH_S)

@@ -21,13 +21,13 @@ from services.cluster.reconciliation import Reconciler, judgments_in
 from services.coordinator.coordinator import Coordinator
 from services.materializer.folding import Folding
 from services.materializer.materializer import LOCK, Materializer
+from services.queue.leases import OverdueLeases, appending
 from services.queue.rebuild import restore
 from services.settings import Settings
 from services.store.database import Advisory
 from services.store.projection import Views
 from services.up import COLLECT, SWITCH, TICK, require_free
 from streams.engines.kafka_reader import KafkaReader
-from streams.engines.port import Transaction
 from streams.errors import UnavailableError
 from streams.events import Judgment
 
@@ -132,6 +132,7 @@ class ActiveCoordinator:
         self._reconciler = reconciler
         self._lock = Advisory(service.database, "coordinator")
         self._service = service
+        self._overdue = OverdueLeases(service.queue)
         self._live = service.live(service.clock())
         self._coordinator = Coordinator(service, on_error=self._live.error)
         self._leaving = threading.Event()
@@ -157,7 +158,7 @@ class ActiveCoordinator:
             try:
                 if self._lock.is_held() or self._lock.acquire():
                     self._coordinator.tick()
-                    end_leases(self._service)
+                    self._end_leases()
                     self._reconciler.tick()
                     self.ticks += 1
                 self.failure = ""
@@ -165,19 +166,12 @@ class ActiveCoordinator:
                 self.failure = str(error)
                 _log.error("outage", error=str(error))
 
-
-def end_leases(service: Service) -> None:
-    """Ends leases that nobody asks about."""
-    if not service.queue.ready:
-        return
-    ended = service.queue.expire(service.clock())
-
-    def append(transaction: Transaction) -> None:
-        for event in ended:
-            transaction.append(event)
-
-    if ended:
-        service.log.submit(append).result()
+    def _end_leases(self) -> None:
+        """Those that nobody asks about."""
+        if self._service.queue.ready:
+            with self._overdue.ended(self._service.clock()) as ended:
+                if ended:
+                    self._service.log.submit(appending(ended)).result()
 
 
 def until_told() -> None:

@@ -20,9 +20,9 @@ from services.api.routing import Endpoint
 from services.api.shortage import nothing
 from services.coordinator.growth import answers_known
 from services.queue.decisions import assignment_of
+from services.queue.leases import appending
 from services.queue.port import Grant, Worker
 from services.store import models as m
-from streams.engines.port import Transaction
 from streams.errors import ForbiddenError, NotFoundError, UnsureError
 from streams.events import Part, Text
 
@@ -117,10 +117,10 @@ async def _within_share(context: Context, model: Worker) -> Worker:
 
 
 async def _granted(context: Context, worker: Worker, wanted: NextTask) -> Grant | None:
-    if context.service.is_alone:
-        await end_leases(
-            context
-        )  # a slot is free the moment its lease is over; a cluster's coordinator looks every second
+    if (
+        context.service.is_alone
+    ):  # a slot is free the moment its lease is over; a cluster's coordinator looks every second
+        await end_leases(context)
     now = context.clock()
     grant = await context.ask(lambda: context.queue.next(worker, now, wanted.campaign, wanted.exclude))
     if grant is None or grant.renewed:
@@ -139,14 +139,9 @@ async def _granted(context: Context, worker: Worker, wanted: NextTask) -> Grant 
 
 async def end_leases(context: Context) -> None:
     """Ends those that are over by now, durable."""
-    ended = context.queue.expire(context.clock())
-
-    def append(transaction: Transaction) -> None:
-        for event in ended:
-            transaction.append(event)
-
-    if ended:
-        await context.write(append)
+    with context.overdue.ended(context.clock()) as ended:
+        if ended:
+            await context.write(appending(ended))
 
 
 async def skip_task(call: Call) -> Response:
