@@ -1,6 +1,6 @@
 """What quality costs: judgments a pair that a campaign buys from a crowd of which nothing is known. Prints tables.
 
-    python -m benchmarks.crowds [--seeds 3] [--pairs 5000]
+    python -m benchmarks.crowds [--seeds 3] [--first 0] [--pairs 5000]
 
 The crowd: 60 annotators; of the honest, accuracies are Beta with mean 0.78 and concentration 12; 10 % answer at random,
 5 % always take the left one, 5 % turn against the truth after 40 % of the judgments; how much each works is lognormal.
@@ -21,7 +21,7 @@ from statistics import mean
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.quality import Run, judgment_of, task_of
+from benchmarks.steps import Run, judgment_of, task_of
 from services.simulation.campaign import InMemoryCampaign
 from streams.events import Campaign, Choice, Rule, Targets
 from streams.quality.calibration import calibration_error
@@ -76,12 +76,13 @@ class Crowd:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Of one campaign. `right` and `refined` are shares of all pairs."""
+    """Of one campaign: shares of all pairs that are right, and calibration errors, as decided and refined."""
 
     labels: float
     right: float
     refined: float
     calibration_error: float
+    refined_error: float
     honest_suspended: float
     bad_suspended: float
 
@@ -110,11 +111,13 @@ def outcome(crowd: Crowd, run: InMemoryCampaign, said: Sequence[Labelled]) -> Ou
     believed = [(max(one.posterior), one.verdict == truth[pair]) for pair, one in closed.items()]
     suspended, honest = run.suspended(), crowd.honest()
     bad = [str(n) for n, kind in enumerate(crowd.kind) if kind != "honest"]
+    refined, refined_error = refined_right(crowd, said)
     return Outcome(
         labels=run.judgments / len(truth),
         right=sum(right for _, right in believed) / len(truth),
-        refined=refined_right(crowd, said),
+        refined=refined,
         calibration_error=calibration_error(believed),
+        refined_error=refined_error,
         honest_suspended=sum(who in suspended for who in honest) / len(honest),
         bad_suspended=sum(who in suspended for who in bad) / len(bad),
     )
@@ -164,18 +167,23 @@ def online(crowd: Crowd, labels: Sequence[Labelled]) -> float:
     return share_right(crowd, {task: p.verdict for task, p in run.preferences.items() if p.verdict is not None})
 
 
-def batch(crowd: Crowd, each: int, *, stages: bool = False) -> tuple[float, float, float]:
-    """Accuracy at that redundancy: of Dawid-Skene, and where `stages` are wanted online and refined (else 0)."""
+def theirs(crowd: Crowd, each: int) -> float:
+    """The accuracy of Dawid-Skene at that redundancy."""
+    return dawid_skene(crowd, list(redundant(crowd, each)))
+
+
+def batch(crowd: Crowd, each: int) -> tuple[float, float, float, float]:
+    """At that redundancy: accuracy of Dawid-Skene, online and refined, and the refined one's calibration error."""
     labels = list(redundant(crowd, each))
-    theirs = dawid_skene(crowd, labels)
-    if not stages:
-        return theirs, 0.0, 0.0
-    return theirs, online(crowd, labels), refined_right(crowd, labels)
+    return dawid_skene(crowd, labels), online(crowd, labels), *refined_right(crowd, labels)
 
 
-def refined_right(crowd: Crowd, labels: Sequence[Labelled]) -> float:
-    """The accuracy of refinement.py."""
-    return share_right(crowd, {item: verdict(belief)[0] for item, belief in refine(labels).posteriors.items()})
+def refined_right(crowd: Crowd, labels: Sequence[Labelled]) -> tuple[float, float]:
+    """Accuracy and calibration error of refinement.py."""
+    found = refine(labels).posteriors
+    verdicts = {item: verdict(belief)[0] for item, belief in found.items()}
+    believed = [(max(belief), verdicts[item] == crowd.truth[int(item)]) for item, belief in found.items()]
+    return share_right(crowd, verdicts), calibration_error(believed)
 
 
 def labels_for(accuracy: float, curve: Sequence[tuple[int, float]]) -> float | None:
@@ -191,9 +199,9 @@ def labels_for(accuracy: float, curve: Sequence[tuple[int, float]]) -> float | N
 
 def adaptive(seeds: Sequence[int], pairs: int, sd: float) -> Table:
     """Targets, and what Dawid-Skene would have needed for the same accuracy."""
-    table = Table("target", "judgments a pair", "right", "refined", "ECE", "honest suspended", "bad suspended", "of DS")
+    table = Table("target", "judgments a pair", "right", "refined", "ECE, refined", "honest out", "bad out", "of DS")
     table.title = "no difficulty" if not sd else f"difficulty normal on the log-odds, sd {sd:g}"
-    curve = [(each, mean(batch(Crowd(s, pairs, sd, each), each)[0] for s in seeds)) for each in (3, 5, 7, 9, 12)]
+    curve = [(each, mean(theirs(Crowd(s, pairs, sd, each), each) for s in seeds)) for each in (3, 5, 7, 9, 12)]
     for target in (0.8, 0.85, 0.9, 0.95):
         targets = Targets(posterior=target, overlap_cap=12)
         found = [campaign(Crowd(seed, pairs, sd, 2.5), targets, 1) for seed in seeds]
@@ -204,7 +212,7 @@ def adaptive(seeds: Sequence[int], pairs: int, sd: float) -> Table:
             f"{labels:.2f}",
             f"{right:.4f}",
             f"{mean(one.refined for one in found):.4f}",
-            f"{mean(one.calibration_error for one in found):.3f}",
+            f"{mean(one.calibration_error for one in found):.3f}, {mean(one.refined_error for one in found):.3f}",
             f"{mean(one.honest_suspended for one in found):.1%}",
             f"{mean(one.bad_suspended for one in found):.0%}",
             f"{labels / needed:.2f}" if needed else "-",
@@ -214,9 +222,10 @@ def adaptive(seeds: Sequence[int], pairs: int, sd: float) -> Table:
 
 def fixed(seeds: Sequence[int], pairs: int) -> Table:
     """The same number of judgments for every pair, by whoever comes; routed: by whom the queue asks."""
-    table = Table("judgments a pair", "Dawid-Skene", "online", "refined", "routed", title="fixed redundancy")
+    columns = ("judgments a pair", "Dawid-Skene", "online", "refined", "ECE refined", "routed")
+    table = Table(*columns, title="fixed redundancy")
     for each in (3, 5):
-        found = [batch(Crowd(seed, pairs, 0.0, each), each, stages=True) for seed in seeds]
+        found = [batch(Crowd(seed, pairs, 0.0, each), each) for seed in seeds]
         targets = Targets(posterior=0.34, min_judgments=each, overlap_cap=each)
         routed = mean(campaign(Crowd(seed, pairs, 0.0, each), targets, each).right for seed in seeds)
         table.add_row(str(each), *[f"{mean(column):.4f}" for column in zip(*found, strict=True)], f"{routed:.4f}")
@@ -227,9 +236,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """All tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="crowds to average over")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first")
     parser.add_argument("--pairs", type=int, default=5000)
     options = parser.parse_args(arguments)
-    seeds, console = range(options.seeds), Console(width=120)
+    seeds, console = range(options.first, options.first + options.seeds), Console(width=120)
     console.print(adaptive(seeds, options.pairs, 0.0))
     console.print(adaptive(seeds, options.pairs, 1.0))
     console.print(fixed(seeds, options.pairs))

@@ -1,6 +1,6 @@
-"""The statistics on real judgments: what they cost, how right they are, what they foretell. Prints tables.
+"""The statistics: how right they are on real judgments, what they foretell, what they cost. Prints tables.
 
-    python benchmarks/quality.py [--data FOLDER]
+    python -m benchmarks.quality [--data FOLDER]
 
 FOLDER holds `judgments/` (default: PREFLOOP_SHARED_DATA or ../shared/data); sets that are absent are left out.
 """
@@ -8,93 +8,39 @@ FOLDER holds `judgments/` (default: PREFLOOP_SHARED_DATA or ../shared/data); set
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import json
 import os
+import random
 import time
-import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from math import log
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import mean
-from typing import cast
+from typing import Any
+from unittest.mock import patch
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from streams.events import Alert, Candidate, Choice, Event, Judgment, Preference, Response, Task, TaskUpdate, digest
+from benchmarks.crowds import Crowd, redundant
+from benchmarks.foretold import ROOT, foretold
+from benchmarks.sets import Labels, held_out, jsonl, labelled, rte
+from benchmarks.steps import Run, judgment_of, task_of
+from streams.events import Choice
+from streams.quality import reliability
 from streams.quality.calibration import calibration_error
-from streams.quality.consensus import CHOICES, Posterior, verdict
+from streams.quality.consensus import verdict
 from streams.quality.labelled import Labelled
-from streams.quality.refinement import foretell, refine
-from streams.topology import TOPOLOGY
+from streams.quality.refinement import Judged, fit, refine
+from streams.stages import preferences
 
-ROOT = Path(__file__).parents[1]
-Labels = list[tuple[str, str, Choice]]  # item, annotator, label, in arrival order
-FED = ("judgments", "agreements", "standings", "tasks", "assessments", "retractions")
-CROWD_KIT = ("MajorityVote", "DawidSkene", "OneCoinDawidSkene", "MACE")  # GLAD takes minutes
-STAGES = {topic: stage for stage in TOPOLOGY.stages.values() for topic in stage.inputs if topic in FED}
-
-
-@dataclass
-class Run:
-    """The two stages over dictionaries, with the time spent in their steps."""
-
-    states: dict[tuple[str, str], object] = field(default_factory=dict)
-    preferences: dict[str, Preference] = field(default_factory=dict)
-    updates: dict[str, TaskUpdate] = field(default_factory=dict)
-    alerts: list[Alert] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    events: Counter[str] = field(default_factory=Counter)
-
-    def push(self, event: Event) -> None:
-        """The event and all that follows from it."""
-        waiting = [event]
-        for event in waiting:  # grows while it is walked
-            topic = TOPOLOGY.by_event[type(event)]
-            self.events[topic.name] += 1
-            self.note(event)
-            if topic.name not in STAGES:
-                continue
-            stage = STAGES[topic.name]
-            at = stage.name, topic.key(event)
-            event = msgspec.structs.replace(event, id=str(self.events.total()))
-            begin = time.perf_counter()
-            self.states[at], said = stage.step(self.states.get(at), event)
-            self.seconds[stage.name] += time.perf_counter() - begin
-            waiting += said
-
-    def note(self, event: Event) -> None:
-        """Keeps the newest preference and update of a task, and all alerts."""
-        match event:
-            case Preference():
-                self.preferences[event.task] = event
-            case TaskUpdate():
-                self.updates[event.task] = event
-            case Alert():
-                self.alerts.append(event)
-
-
-def task_of(item: str, **fields: object) -> Task:
-    """A task without texts."""
-    a, b = (Candidate(output=item, position=i, response=Response(digest="d" * 32, length=300)) for i in (0, 1))
-    return msgspec.convert(
-        {"type": "Task", "task": item, "a": a, "b": b, "prompt_digest": "p" * 32, "prompt_length": 9, **fields},
-        Task,
-        from_attributes=True,
-    )
-
-
-def judgment_of(item: str, who: str, label: Choice, **fields: object) -> Judgment:
-    """A judgment."""
-    name = digest("judgment", item, who, "1")
-    return msgspec.convert(
-        {"type": "Judgment", "judgment": name, "task": item, "annotator": who, "choice": label, **fields}, Judgment
-    )
+ARITHMETIC: tuple[tuple[Any, str], ...] = (
+    (reliability, "summary"),
+    (reliability, "learn_choice"),
+    (reliability, "learn_graded"),
+    (preferences, "all_and_others"),
+)
+TIMES = 3  # measured, of which the fastest counts: others use the machine as well
+BEGIN = 1_790_000_000_000  # ms
 
 
 def replayed(labels: Labels) -> Run:
@@ -110,35 +56,6 @@ def replayed(labels: Labels) -> Run:
 
 
 # ---------------------------------------------------------------- real judgments
-
-
-def lines(path: Path) -> Iterator[dict[str, str]]:
-    """Of a gzipped JSONL."""
-    with gzip.open(path, "rt", encoding="utf-8") as opened:
-        yield from map(json.loads, opened)
-
-
-def rte(folder: Path) -> tuple[Labels, dict[str, Choice]]:
-    """Textual entailment with true gold."""
-    with (folder / "rte.csv").open(encoding="utf-8") as opened:
-        rows = list(csv.DictReader(line for line in opened if not line.startswith("#")))
-    name: dict[str, Choice] = {"0": "a", "1": "b"}
-    labels: Labels = [(row["item"], row["rater"], name[row["rating"]]) for row in rows]
-    return labels, {row["item"]: name[row["gold_rating"]] for row in rows}
-
-
-def jsonl(path: Path) -> Labels:
-    """Recorded judgments."""
-    return [(str(row["item"]), row["annotator"], row["label"]) for row in lines(path)]  # type: ignore[misc]
-
-
-def held_out(labels: Labels) -> tuple[Labels, dict[str, Choice]]:
-    """The last judgment of each item with at least three, as the answer that the others have to foretell."""
-    sizes = Counter(item for item, _, _ in labels)
-    last = {item: n for n, (item, _, _) in enumerate(labels) if sizes[item] >= 3}
-    answers = {item: labels[n][2] for item, n in last.items()}
-    kept = set(last.values())
-    return [label for n, label in enumerate(labels) if n not in kept], answers
 
 
 def majority(labels: Labels) -> dict[str, Choice]:
@@ -170,8 +87,7 @@ def share(found: Mapping[str, Choice], answers: Mapping[str, Choice]) -> str:
 def real_row(name: str, labels: Labels, answers: Mapping[str, Choice], kind: str) -> list[str]:
     """One line of the table of real judgments."""
     run = replayed(labels)
-    told = [Labelled(item=item, annotator=who, choice=label) for item, who, label in labels]
-    refined = refine(told).posteriors
+    refined = refine(labelled(labels)).posteriors
     online = {task: (p.p_a, p.p_b, p.p_tie) for task, p in run.preferences.items()}
     errors = [
         calibration_error(
@@ -208,73 +124,90 @@ def real(folder: Path, console: Console) -> None:
     )
 
 
-# ---------------------------------------------------------------- judgments held out
+# ---------------------------------------------------------------- what it costs
 
 
-def foretold(folder: Path, console: Console) -> None:
-    """How well what somebody says on an item is foretold: log-loss of the last judgment of each item, in nats."""
-    table = Table("set", "held out", "votes, smoothed", *CROWD_KIT, "refined")
-    for name in ("ukp_dev", "llmfao"):
-        path = folder / f"{name}_judgments.jsonl.gz"
-        if path.exists():
-            labels = jsonl(path)
-            kept, answers = held_out(labels)
-            who = {item: annotator for item, annotator, _ in labels if item in answers}  # the last one of each
-            losses = [log_loss(each, answers) for each in (smoothed(kept), *crowd_kit(kept))]
-            refined = refine([Labelled(item=item, annotator=one, choice=choice) for item, one, choice in kept])
-            losses.append(log_loss({item: foretell(refined, item, who[item]) for item in answers}, answers))
-            table.add_row(name, f"{len(answers):,}", *[f"{loss:.4f}" for loss in losses])
+def cost(console: Console) -> None:
+    """Processor time: the arithmetic of reliability and consensus, the whole steps, and a round of the refinement."""
+    labels = arriving(list(redundant(Crowd(0, 2500, 0.0, 3), 3)))
+    calls = arithmetic(labels)
+    table = Table("processor time", "µs a judgment", "calls a judgment", title="a simulated campaign, open tasks")
+    spent = {name: fastest(lambda made=made: again(*made)) for name, made in calls.items()}  # type: ignore[misc]
+    for name, seconds in spent.items():
+        table.add_row(name, micro(seconds, labels), f"{len(calls[name][1]) / len(labels):.2f}")
+    table.add_row("reliability + consensus", micro(sum(spent.values()), labels), "")
+    for stage, seconds in campaign(labels).seconds.items():
+        table.add_row(f"step {stage}, with alarms and events", micro(seconds, labels), "")
     console.print(table)
-    console.print("Each column is mixed with 0.01 to 50 % of even odds, the share that is best for it.\n")
+    judged = Judged(labels)
+    rounds = 10
+    seconds = fastest(lambda: fit(judged, 0.1, rounds)) / rounds
+    console.print(f"refinement: {len(labels) / seconds / 1e6:.1f} million judgments a second and round\n")
 
 
-def shares(labels: Labels) -> Posterior:
-    """Of a, b and tie in the set."""
-    count = Counter(label for _, _, label in labels)
-    return count["a"] / len(labels), count["b"] / len(labels), count["tie"] / len(labels)
+def micro(seconds: float, labels: Sequence[Labelled]) -> str:
+    """A judgment."""
+    return f"{seconds / len(labels) * 1e6:.1f}"
 
 
-def smoothed(labels: Labels, worth: float = 3.0) -> dict[str, Posterior]:
-    """Each item's votes, with the set's shares as three more."""
-    votes: dict[str, Counter[Choice]] = defaultdict(Counter)
-    for item, _, label in labels:
-        votes[item][label] += 1
-    prior = dict(zip(CHOICES, shares(labels), strict=True))
-    return {
-        item: cast(Posterior, tuple((count[c] + worth * prior[c]) / (count.total() + worth) for c in CHOICES))
-        for item, count in votes.items()
-    }
+def arriving(labels: list[Labelled]) -> list[Labelled]:
+    """As people work: a few hundred judgments' worth of tasks are open at a time."""
+    draw = random.Random(0)
+    order = sorted(range(len(labels)), key=lambda at: (at // 300, draw.random()))
+    return [labels[at] for at in order]
 
 
-def crowd_kit(labels: Labels) -> Iterator[dict[str, Posterior]]:
-    """The posteriors of crowd-kit's methods."""
-    import pandas as pd
-    from crowdkit import aggregation
+def campaign(labels: Sequence[Labelled]) -> Run:
+    """The labels through the stages as a live campaign."""
+    run, seen = Run(), set[str]()
+    for number, one in enumerate(labels):
+        if one.item not in seen:
+            seen.add(one.item)
+            run.push(task_of(one.item, overlap=3, overlap_cap=5, target_posterior=0.9))
+        at = BEGIN + 4_000 * number
+        run.push(judgment_of(one.item, one.annotator, one.choice, swapped=one.swapped, answered_at=at))
+    return run
 
-    frame = pd.DataFrame(labels, columns=["task", "worker", "label"])
-    for name in CROWD_KIT:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = getattr(aggregation, name)().fit_predict_proba(frame).reindex(columns=list(CHOICES), fill_value=0)
-        yield {str(item): (float(a), float(b), float(tie)) for item, a, b, tie in found.itertuples()}
+
+Calls = tuple[Callable[..., object], list[Any]]
 
 
-def log_loss(foretold: Mapping[str, Posterior], answers: Mapping[str, Choice]) -> float:
-    """Mean -log P(answer), in nats, with the share of even odds in it that is best for the method."""
-    at = {choice: number for number, choice in enumerate(CHOICES)}
-    given = [foretold[item][at[answer]] for item, answer in answers.items()]
-    return min(
-        mean(-log((1 - mix) * each + mix / 3) for each in given) for mix in (1e-4, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
-    )
+def arithmetic(labels: Sequence[Labelled]) -> dict[str, Calls]:
+    """Every call of the statistics' functions that the campaign makes."""
+    made: dict[str, Calls] = {}
+    with ExitStack() as stack:
+        for module, name in ARITHMETIC:
+            function = getattr(module, name)
+            spy = stack.enter_context(patch.object(module, name, wraps=function))
+            made[name] = function, spy.call_args_list
+        campaign(labels)
+    return made
+
+
+def again(function: Callable[..., object], calls: Sequence[Any]) -> None:
+    """Makes the calls once more."""
+    for call in calls:
+        function(*call.args, **call.kwargs)
+
+
+def fastest(work: Callable[[], object]) -> float:
+    """Seconds of processor time."""
+    found = []
+    for _ in range(TIMES):
+        begin = time.process_time()
+        work()
+        found.append(time.process_time() - begin)
+    return min(found)
 
 
 def main() -> None:
-    """Both tables."""
+    """All tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = os.environ.get("PREFLOOP_SHARED_DATA", str(ROOT.parent / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=Path(default), help="folder that holds judgments/")
     console = Console(width=130)
     folder = parser.parse_args().data / "judgments"
+    cost(console)
     real(folder, console)
     foretold(folder, console)
 
