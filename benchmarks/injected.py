@@ -1,10 +1,11 @@
-"""Bad annotators injected into real judgments: which of them are suspended, and who else. Prints a table.
+"""Bad annotators injected into real judgments: which of them are suspended or accused, and who else. Prints a table.
 
     python benchmarks/injected.py [--data FOLDER] [--share 0.1] [--seed 0]
 
 One kind at a time takes the place of a tenth of the annotators of UKPConvArg1 (half of its debates): the same pairs at
 the same times, other answers, other seconds, other reasons. The judgments go through the stages as a recorded
-campaign, so nobody's later judgments are lost. FOLDER holds `judgments/` (PREFLOOP_SHARED_DATA or ../shared/data).
+campaign, so nobody's later judgments are lost. *Accused* is who the crowd's tests name at the end (rings, copied
+reasons, bursts), which suspends nobody. FOLDER holds `judgments/` (PREFLOOP_SHARED_DATA or ../shared/data).
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from rich.table import Table
 
 from services.replay.recordings import milliseconds
 from services.simulation.annotators import ARCHETYPES, Annotator, Archetype, Item, make_crowd
+from services.simulation.watch import CrowdWatch
 from streams.admission import RawJudgment, RawOutput, Shown, Side, admit_output, facts_of, stamp_judgment
 from streams.engines.in_memory import InMemoryLoop
-from streams.events import Alert, Campaign, Choice, Event, Standing, Task
+from streams.events import Alert, Campaign, Choice, Event, Judgment, Preference, Standing, Task
 from streams.quality.intervals import wilson
 
 ROOT = Path(__file__).parents[1]
@@ -103,19 +105,34 @@ def answered(row: Row, one: Annotator, item: Mapping[str, Any], progress: float)
     return replace(row, choice=said.choice, seconds=said.seconds, reason=said.reason)
 
 
-def suspended(items: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> dict[str, str]:
-    """Who would have been suspended, and by which hypothesis, when the rows go through the stages."""
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What came out: who would have been suspended, by which hypothesis, and whom the crowd's tests accuse."""
+
+    suspended: dict[str, str]
+    accused: set[str]
+
+
+def found(items: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> Found:
+    """What comes out when the rows go through the stages."""
     tasks: dict[str, Task] = {}
     alerts: dict[str, str] = {}
-    found: dict[str, str] = {}
+    suspended: dict[str, str] = {}
+    preferences: dict[str, Preference] = {}
+    watch = CrowdWatch()
 
     def hear(event: Event) -> None:
-        if isinstance(event, Task):
-            tasks[event.correlation] = event
-        elif isinstance(event, Alert):
-            alerts[event.alert] = event.hypothesis
-        elif isinstance(event, Standing) and event.standing == "suspended":
-            found.setdefault(event.annotator, alerts.get(event.alert, event.reason))
+        match event:
+            case Task():
+                tasks[event.correlation] = event
+            case Judgment():
+                watch.hear(event)
+            case Preference():
+                preferences[event.task] = event
+            case Alert():
+                alerts[event.alert] = event.hypothesis
+            case Standing() if event.standing == "suspended":
+                suspended.setdefault(event.annotator, alerts.get(event.alert, event.reason))
 
     loop = InMemoryLoop(hear)
     overlaps = Counter(row.item for row in rows)
@@ -124,7 +141,8 @@ def suspended(items: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> dict[
             loop.push(output_of(items[row.item], row, overlaps[row.item]))
         if row.item in tasks:  # equal responses make no task
             loop.push(judgment_of(row, tasks[row.item]))
-    return found
+    accused = {alert.annotator for alert in watch.look(preferences, rows[-1].answered_at)}
+    return Found(suspended=suspended, accused=accused)
 
 
 def output_of(item: Mapping[str, Any], row: Row, overlap: int) -> Event:
@@ -150,27 +168,32 @@ def judgment_of(row: Row, task: Task) -> Event:
 
 @dataclass(kw_only=True)
 class Tally:
-    """Of one kind, over the seeds. Annotators with at least ENOUGH judgments are counted apart."""
+    """Of one kind, over the seeds. Annotators with at least ENOUGH judgments are busy and counted apart."""
 
     injected: int = 0
-    caught: int = 0
     injected_busy: int = 0
+    caught: int = 0
     caught_busy: int = 0
     others: int = 0  # real people suspended
     news: int = 0  # of those, who would not be without the injected
-    busy: int = 0  # real people with at least ENOUGH judgments
+    accused: int = 0
+    accused_busy: int = 0
+    others_accused: int = 0
     hypotheses: Counter[str] = field(default_factory=Counter)
 
-    def add(self, who: set[str], found: Mapping[str, str], before: Mapping[str, str], busy: set[str]) -> None:
-        """One run: who was replaced, who was suspended, who is suspended in the real data, and who is busy."""
+    def add(self, who: set[str], seen: Found, before: Found, busy: set[str]) -> None:
+        """One run: who was replaced, what was found, what is found in the real data, and who is busy."""
+        suspended = seen.suspended.keys()
         self.injected += len(who)
-        self.caught += len(who & found.keys())
         self.injected_busy += len(who & busy)
-        self.caught_busy += len(who & busy & found.keys())
-        self.others += len(found.keys() - who)
-        self.news += len(found.keys() - who - before.keys())
-        self.busy += len(busy - who)
-        self.hypotheses.update(found[name] for name in who & found.keys())
+        self.caught += len(who & suspended)
+        self.caught_busy += len(who & busy & suspended)
+        self.others += len(suspended - who)
+        self.news += len(suspended - who - before.suspended.keys())
+        self.accused += len(who & seen.accused)
+        self.accused_busy += len(who & busy & seen.accused)
+        self.others_accused += len(seen.accused - who)
+        self.hypotheses.update(seen.suspended[name] for name in who & suspended)
 
     def cells(self) -> list[str]:
         """Its line of the table."""
@@ -179,9 +202,10 @@ class Tally:
             of(self.caught, self.injected),
             of(self.caught_busy, self.injected_busy),
             of(self.caught, self.caught + self.others),
-            of(self.caught, self.caught + self.news),
             f"{self.others} ({self.news} new)",
             reasons or "-",
+            of(self.accused_busy, self.injected_busy),
+            of(self.accused, self.accused + self.others_accused),
         ]
 
 
@@ -198,19 +222,20 @@ def table_of(folder: Path, share: float, seeds: Sequence[int]) -> Table:
     items, rows = read(folder)
     counts = Counter(row.annotator for row in rows)
     busy = {name for name, count in counts.items() if count >= ENOUGH}
-    before = suspended(items, rows)
-    table = Table("kind", "recall", f"recall, {ENOUGH} judgments or more", "precision", "precision, new", "real people")
-    table.add_column("hypothesis")
+    before = found(items, rows)
+    table = Table("kind", "recall", f"recall, {ENOUGH} judgments or more", "precision", "real people", "hypothesis")
+    for heading in (f"accused, {ENOUGH} judgments or more", "precision of accusing"):
+        table.add_column(heading)
     for kind in track([kind for kind in ARCHETYPES if kind != "honest"], console=Console(stderr=True)):
         tally = Tally()
         for seed in seeds:
             replaced, who = injected(items, rows, kind, share, seed)
-            tally.add(who, suspended(items, replaced), before, busy)
+            tally.add(who, found(items, replaced), before, busy)
         table.add_row(kind, *tally.cells())
     table.caption = (
         f"{len(rows):,} judgments by {len(counts):,} annotators, {len(busy)} of them with {ENOUGH} judgments or more;"
-        f" {len(before)} real people are suspended when nobody is injected. Precision: injected among the suspended;"
-        " new: real people who are suspended anyway left out."
+        f" {len(before.suspended)} real people are suspended and {len(before.accused)} accused when nobody is injected."
+        " Precision: injected among the suspended (the accused); new: who is suspended only with the injected there."
     )
     return table
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sqlalchemy import Connection, select
 from starlette.responses import Response
 
 from services.api.context import Call
-from services.store import models as m
-from streams.quality.routing import LEAST_ACCURACY, LEAST_EVIDENCE
+from streams.quality.routing import Grade
 
 HEADER = "X-Prefloop-Reason"
 Reason = Literal["done", "others", "slower"]
@@ -17,23 +15,14 @@ Reason = Literal["done", "others", "slower"]
 
 async def nothing(call: Call, annotator: str, campaign: str | None) -> Response:
     """The answer where there is no task: 204 with the reason."""
-    counts = await call.context.ask(call.context.queue.counts)
+    queue = call.context.queue
+    counts, grade = await call.context.ask(lambda: (queue.counts(), queue.grade(annotator)))
     is_open = bool(counts.open if campaign is None else counts.by_campaign.get(campaign))
-    is_asked_seldom = is_open and await call.context.query(lambda sql: asked_seldom(sql, annotator))
-    return Response(status_code=204, headers={HEADER: reason(is_open, is_asked_seldom)})
+    return Response(status_code=204, headers={HEADER: reason(is_open, grade)})
 
 
-def reason(is_open: bool, is_asked_seldom: bool) -> Reason:
+def reason(is_open: bool, grade: Grade) -> Reason:
     """`done`: nothing is open. `slower`: tasks come to them more slowly for now. `others`: what is open is others'."""
     if not is_open:
         return "done"
-    return "slower" if is_asked_seldom else "others"
-
-
-def asked_seldom(sql: Connection, annotator: str) -> bool:
-    """Whether the router gives them few tasks, by what is known of them (streams/quality/routing.py)."""
-    table = m.standings.c
-    row = sql.execute(select(table.accuracy, table.evidence).where(table.annotator == annotator)).first()
-    if row is None or row.accuracy is None:
-        return False
-    return bool(row.accuracy < LEAST_ACCURACY and row.evidence >= LEAST_EVIDENCE)
+    return "slower" if grade == "seldom" else "others"

@@ -13,6 +13,7 @@ from services.queue.order import Terms, choose, wanted
 from services.queue.port import Claim, Grant, QueueCounts, Worker
 from streams import events as e
 from streams.engines.port import Admission
+from streams.quality.routing import Grade
 
 
 class MemoryQueue(QueueBooks):
@@ -35,7 +36,7 @@ class MemoryQueue(QueueBooks):
                 gold_rate=lambda name: self._campaign(name).gold_rate,
                 given=self._given[worker.annotator],
                 grade=self._crowd.asks(worker.annotator, now),
-                is_refused=lambda: self._crowd.is_refused(worker.annotator),
+                is_refused=lambda reasons: self._crowd.is_refused(worker.annotator, reasons),
                 is_left_to_better=lambda entry: self._crowd.is_left_to_better(entry.holds, now),
             )
             found = choose(worker, offers, exclude, terms) if len(leases) < MOST_LEASES else None
@@ -133,6 +134,11 @@ class MemoryQueue(QueueBooks):
             return ended
 
     # ------------------------------------------------------------ what else is asked
+
+    def grade(self, annotator: str) -> Grade:
+        """See the port."""
+        with self._lock:
+            return self._crowd.grade(annotator)
 
     def counts(self) -> QueueCounts:
         """See the port."""

@@ -30,7 +30,9 @@ class Terms(Struct, frozen=True, kw_only=True):
     gold_rate: Callable[[str], float]  # of the campaign
     given: int  # tasks that the annotator was given so far
     grade: Grade = "better"  # where the annotator stands in the crowd
-    is_refused: Callable[[], bool] = lambda: False  # whether a request of somebody who is asked seldom is not met
+    is_refused: Callable[[int], bool] = lambda _: (
+        True
+    )  # whether a request finds nothing that so many reasons speak against
     is_left_to_better: Callable[[Entry], bool] = lambda _: False
 
 
@@ -39,7 +41,8 @@ def choose(
 ) -> tuple[Entry, Role] | None:
     """By grade, priority and age, see streams/quality/routing.py; None where nothing is left for this annotator.
 
-    Tasks already begun come first for the better annotators (so that they close), fresh ones for the others.
+    Tasks already begun come first for the better annotators (so that they close), fresh ones for the others. Who finds
+    nothing but what is left to better ones waits, and so does who is asked seldom; neither waits for ever.
     Whoever has to qualify for a campaign is given its gold first, and nothing else of it.
     """
     name = worker.annotator
@@ -54,23 +57,26 @@ def choose(
     if (asked := _first_gold(name, trial, exclude)) is not None:
         return asked, "annotator"
     offers = [offer for offer in offers if offer.campaign not in worker.unqualified]
-    entry = _by_grade(name, offers, exclude, terms)
+    kind, entry = _by_grade(name, offers, exclude, terms)
     if entry is None:
         return None
+    is_left = kind == "begun" and terms.grade != "better" and terms.is_left_to_better(entry)
     gold = _gold_instead(worker, offers, entry.facts.campaign, exclude, terms)
-    if gold is None and terms.grade == "seldom" and terms.is_refused():
+    reasons = is_left + (terms.grade == "seldom")
+    if gold is None and reasons and terms.is_refused(reasons):
         return None
     return gold or entry, "annotator"
 
 
-def _by_grade(annotator: str, offers: Sequence[Offers], exclude: Collection[str], terms: Terms) -> Entry | None:
+def _by_grade(
+    annotator: str, offers: Sequence[Offers], exclude: Collection[str], terms: Terms
+) -> tuple[Kind, Entry | None]:
     kinds: tuple[Kind, Kind] = ("begun", "fresh") if terms.grade == "better" else ("fresh", "begun")
     for kind in kinds:
         entry = _most_urgent([offer.first(kind, annotator, exclude) for offer in offers])
         if entry is not None:
-            is_left = kind == "begun" and terms.grade != "better" and terms.is_left_to_better(entry)
-            return None if is_left else entry
-    return None
+            return kind, entry
+    return kinds[1], None
 
 
 def wanted(lease: Grant, campaign: str | None, exclude: Collection[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import Protocol
 from streams.admission import TaskFacts
 from streams.engines.port import Admission, Record
 from streams.events import Assignment, Role, Struct
+from streams.quality.routing import Grade
 
 
 class Worker(Struct, frozen=True, kw_only=True):
@@ -110,6 +111,10 @@ class AssignmentQueue(Protocol):
 
     def standing(self, annotator: str) -> str:
         """active, weighted or suspended."""
+        ...
+
+    def grade(self, annotator: str) -> Grade:
+        """Where the annotator stands in the crowd: what they are asked for, and how often."""
         ...
 
     def counts(self) -> QueueCounts:

@@ -32,7 +32,7 @@ from services.queue.redis_view import View
 from streams import events as e
 from streams.engines.port import Admission, Record
 from streams.errors import UnavailableError
-from streams.quality.routing import ABOUT
+from streams.quality.routing import ABOUT, Grade
 
 T = TypeVar("T")
 _log = structlog.get_logger("queue")
@@ -182,7 +182,7 @@ class RedisQueue:
                 return entry.grant(hold)
         raise UnavailableError("too many ask for the same tasks at once: try again", retry_after=1)
 
-    def _order(self, view: View, now: int, is_refused: Callable[[], bool]) -> Order:
+    def _order(self, view: View, now: int, is_refused: Callable[[int], bool]) -> Order:
         return Order(
             is_spent=view.is_spent,
             gold_rate=lambda name: view.terms_of(name).gold_rate,
@@ -285,6 +285,10 @@ class RedisQueue:
             _log.warning("a decision could not be settled in Redis", task=task, annotator=annotator, error=str(error))
 
     # ------------------------------------------------------------ what else is asked
+
+    def grade(self, annotator: str) -> Grade:
+        """See the port."""
+        return self._crowd.grade(annotator)
 
     def counts(self) -> QueueCounts:
         """See the port."""

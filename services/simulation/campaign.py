@@ -45,6 +45,7 @@ from streams.events import (
     TaskUpdate,
 )
 from streams.quality.consensus import Posterior
+from streams.quality.routing import Grade
 from streams.topology import TOPOLOGY
 
 FOR_THE_QUEUE = frozenset(
@@ -220,6 +221,10 @@ class InMemoryCampaign:
     def suspended(self) -> dict[str, Standing]:
         """Who may not judge now, with since when and why."""
         return {name: standing for name, standing in self.standings.items() if standing.standing == "suspended"}
+
+    def grade(self, annotator: str) -> Grade:
+        """Where the annotator stands in the crowd: what they are asked for, and how often."""
+        return self._queue.grade(annotator)
 
     def escalated(self) -> int:
         """Tasks that wait for an adjudicator."""

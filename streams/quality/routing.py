@@ -6,19 +6,22 @@ judgments a pair, judges of 0.78 need 2.8, judges of 0.6 need 20 (Wald's sequent
 
 * the better part of the crowd is first given tasks that others began, everybody else is first given fresh ones;
 * what was begun is left to the better ones as long as one of them is about who has not had it;
-* who is known to do little better than a coin is asked seldom: a judgment that is not worth its cost is not bought, yet
-  some are, so that they can show that they do better now, and so that the alarms have something to look at.
+* whose judgment tells much less than a better one's is asked seldom: a judgment that is not worth its cost is not
+  bought, yet some are, so that they can show that they do better now, and so that the alarms have something to look at;
+* nobody waits for ever: of the requests that would find nothing for one of these reasons one in eight is met, for both
+  one in 64.
 
-Newcomers count as the crowd's prior says. Where the better part begins is a running quantile of the accuracies over
-judgments (Robbins and Monro 1951), so those who judge much weigh much. Constant work; nothing here refuses anybody
-for good, that is what standings are for.
+The better part are those who make the upper fifth of the last requests. Requests and not judgments, since who waits
+still asks: were judgments counted, the better would get ever fewer while everybody else waits. Newcomers count as the
+crowd's prior says. Constant work; nothing here refuses anybody for good, that is what standings are for.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+import math
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -27,15 +30,15 @@ from streams.quality.reliability import LEVELS, PRIOR
 
 Grade = Literal["better", "usual", "seldom"]
 
-SHARE_BETTER = 0.4  # of all judgments
-STEP = 0.005  # how fast the bar follows the crowd, accuracy a judgment
+SHARE_BETTER = 0.2  # of the requests
 NEWCOMER = sum(share * level for share, level in zip(PRIOR, LEVELS, strict=True))
-LEAST_ACCURACY = 0.6  # who is believed to be below is asked seldom
+LEAST_WORTH = 0.25  # of what a judgment at the bar tells; who is believed to be below is asked seldom
 LEAST_EVIDENCE = 8.0  # sure grades behind that belief
-SELDOM = 8  # one request in so many is met
+SELDOM = 8  # one request in so many is met, where a reason speaks against it
 ABOUT_MS = 600_000  # who asked within ten minutes is about,
 ABOUT = 256  # if it was one of the last so many requests
 HEARD = 200  # judgments from which on the crowd is known well enough to tell people apart
+REFRESHED = 20  # judgments from one look at the bar to the next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,27 +46,42 @@ class Bar:
     """Where the better part of the crowd begins."""
 
     accuracy: float = NEWCOMER  # from which on an annotator is one of the better
-    heard: int = 0  # judgments it was learned from
-
-    def moved(self, accuracy: float) -> Bar:
-        """After one more judgment, by an annotator of that accuracy."""
-        step = STEP * ((1 - SHARE_BETTER) if accuracy > self.accuracy else -SHARE_BETTER)
-        return Bar(accuracy=self.accuracy + step, heard=self.heard + 1)
+    heard: int = 0  # judgments that told what the crowd is like
 
     def grade(self, known: Reliability | None) -> Grade:
         """Where an annotator of whom this is known stands in the crowd; None: a newcomer."""
         if self.heard < HEARD:
             return "better"
-        if known is None:
-            return "better" if self.accuracy <= NEWCOMER else "usual"
-        if known.accuracy < LEAST_ACCURACY and known.evidence >= LEAST_EVIDENCE:
+        accuracy = accuracy_of(known)
+        if known and known.evidence >= LEAST_EVIDENCE and worth(accuracy) < LEAST_WORTH * worth(self.accuracy):
             return "seldom"
-        return "better" if known.accuracy >= self.accuracy - STEP else "usual"  # the bar trembles by a step
+        return "better" if accuracy >= self.accuracy else "usual"
 
 
-def is_refused(request: int) -> bool:
-    """Whether that request of somebody who is asked seldom is one of those that are not met; the first is 1."""
-    return request % SELDOM != 0
+def bar_of(requests: Sequence[Reliability | None], heard: int) -> Bar:
+    """The bar, where the last requests were made by annotators of whom that is known (None: newcomers)."""
+    ranked = sorted(map(accuracy_of, requests), reverse=True)
+    return Bar(accuracy=ranked[int(SHARE_BETTER * len(ranked))] if ranked else NEWCOMER, heard=heard)
+
+
+def accuracy_of(known: Reliability | None) -> float:
+    """What an annotator's accuracy is taken for."""
+    return NEWCOMER if known is None else known.accuracy
+
+
+def worth(accuracy: float) -> float:
+    """Nats that a judgment tells on average towards a verdict (the drift of Wald's test); 0 for a coin or worse."""
+    sure = min(max(accuracy, 0.5), 0.99)
+    return (2 * sure - 1) * math.log(sure / (1 - sure))
+
+
+def is_refused(request: int, reasons: int) -> bool:
+    """Whether a request finds nothing, where so many reasons speak against meeting it.
+
+    1: what is open is left to better ones, or the annotator is asked seldom; 2: both. `request` counts such requests
+    of the annotator, from 1.
+    """
+    return bool(request % SELDOM**reasons)
 
 
 def about(asked: Iterable[tuple[str, int]], holders: Collection[str], now: int) -> set[str]:
@@ -78,6 +96,7 @@ class Crowd:
         self.bar = Bar()
         self._known: dict[str, Reliability] = {}
         self._requests = 0
+        self._last: deque[str] = deque(maxlen=ABOUT)  # who made the last requests
         self._asked: dict[str, tuple[int, int]] = {}  # number and time (ms) of everybody's last request, newest last
         self._ahead = ""  # the better one who was about when it was last asked: mostly still is
         self._refused: Counter[str] = Counter()
@@ -85,23 +104,28 @@ class Crowd:
     def learn(self, annotator: str, known: Reliability) -> None:
         """Takes over what an assessment says of its annotator."""
         self._known[annotator] = known
-        self.bar = self.bar.moved(known.accuracy)
+        heard = self.bar.heard + 1
+        if heard % REFRESHED:
+            self.bar = replace(self.bar, heard=heard)
+        else:
+            self.bar = bar_of([self._known.get(one) for one in self._last], heard)
 
     def asks(self, annotator: str, now: int) -> Grade:
         """The annotator's grade; notes the request, made at `now` (ms)."""
         self._requests += 1
         self._asked.pop(annotator, None)
         self._asked[annotator] = self._requests, now
+        self._last.append(annotator)
         return self.grade(annotator)
 
     def grade(self, annotator: str) -> Grade:
         """Where the annotator stands in the crowd."""
         return self.bar.grade(self._known.get(annotator))
 
-    def is_refused(self, annotator: str) -> bool:
-        """Whether this request of somebody who is asked seldom is one of those that are not met."""
+    def is_refused(self, annotator: str, reasons: int) -> bool:
+        """Whether this request of theirs finds nothing, where so many reasons speak against meeting it."""
         self._refused[annotator] += 1
-        return is_refused(self._refused[annotator])
+        return is_refused(self._refused[annotator], reasons)
 
     def is_left_to_better(self, holders: Collection[str], now: int) -> bool:
         """Whether one of the better annotators is about who has not had the task with these holders."""

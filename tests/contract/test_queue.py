@@ -70,7 +70,9 @@ class Desk:
             self.queue.apply([self._record(event)])
 
     def learn(self, accuracies: Mapping[str, float], count: int = HEARD) -> None:
-        """So many assessments of each of them."""
+        """So many assessments of each of them; long ago each of them asked once."""
+        for name in accuracies:
+            self.queue.next(Worker(annotator=name), NOW - 2 * ABOUT_MS, None, ())
         told = [assessed(name, accuracy) for _ in range(count) for name, accuracy in accuracies.items()]
         self.queue.apply([self._record(event) for event in told])
 
@@ -235,11 +237,27 @@ def test_what_is_begun_is_left_to_the_better_ones_while_one_is_about(desk: Desk)
     assert name_of(desk.next("newcomer", NOW + ABOUT_MS + 1)) == "t"
 
 
+def test_who_waits_for_better_ones_does_not_wait_for_ever(desk: Desk) -> None:
+    desk.learn(CROWD)
+    desk.commit(task("t", overlap=3), task("u", skills=("law",)))
+    assert name_of(desk.next("usual")) == "t"
+    assert name_of(desk.next("good", skills=frozenset({"law"}), exclude=("t",))) == "u"
+    assert [name_of(desk.next("newcomer")) for _ in range(SELDOM)] == [None] * (SELDOM - 1) + ["t"]
+    assert [name_of(desk.next("coin")) for _ in range(SELDOM**2)] == [None] * (SELDOM**2 - 1) + ["t"]
+
+
 def test_a_coin_is_asked_seldom(desk: Desk) -> None:
     desk.learn(CROWD)
     desk.commit(*[task(f"t{i}") for i in range(3)])
     given = [name_of(desk.next("coin")) for _ in range(2 * SELDOM)]
     assert given == [None] * (SELDOM - 1) + ["t0"] + ["t0"] * (SELDOM - 1) + ["t1"]
+
+
+def test_it_says_where_everybody_stands(desk: Desk) -> None:
+    assert desk.queue.grade("good") == "better"  # nothing is known yet
+    desk.learn(CROWD)
+    grades = {name: desk.queue.grade(name) for name in (*CROWD, "newcomer")}
+    assert grades == {"good": "better", "fine": "better", "usual": "usual", "coin": "seldom", "newcomer": "usual"}
 
 
 # ---------------------------------------------------------------- quotas and leases

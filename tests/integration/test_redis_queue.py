@@ -25,13 +25,14 @@ from services.settings import Settings
 from streams import events as e
 from streams.engines.port import Record
 from streams.errors import UnavailableError
-from streams.quality.routing import HEARD
+from streams.quality.routing import HEARD, REFRESHED
 from streams.topology import TOPOLOGY
 from tests.contract.test_queue import assessed
 from tests.services.redis import Redis
 
 NOW = 1_790_000_000_000
 LEASE = 600_000
+ACCURACIES = (0.5, 0.7, 0.8, 0.9)
 
 
 class EmptyArchive:
@@ -162,9 +163,10 @@ def test_a_budget_is_not_overdrawn_by_a_race(redis_url: str) -> None:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     moves=st.lists(
-        st.tuples(st.integers(0, 3), st.sampled_from(["next", "judge", "skip", "undo", "wait", "more"])), max_size=60
+        st.tuples(st.integers(0, 3), st.sampled_from(["next", "judge", "skip", "undo", "wait", "more", "learn"])),
+        max_size=60,
     ),
-    accuracies=st.lists(st.sampled_from([0.5, 0.7, 0.8, 0.9]), max_size=4),
+    accuracies=st.lists(st.sampled_from(ACCURACIES), max_size=4),
 )
 def test_both_queues_decide_alike(redis_url: str, moves: list[tuple[int, str]], accuracies: list[float]) -> None:
     memory = MemoryQueue(EmptyArchive())
@@ -185,6 +187,11 @@ def test_both_queues_decide_alike(redis_url: str, moves: list[tuple[int, str]], 
             made += 1
             for queue in both:
                 queue.apply(records(task(f"m{made}", priority=who), first=100 + made))
+            continue
+        if move == "learn":
+            for queue in both:
+                queue.apply(records(*[assessed(name, ACCURACIES[who])] * REFRESHED))
+                assert queue.grade(name) == both[0].grade(name)
             continue
         told = [_moved(queue, name, move, now) for queue in both]
         assert told[0] == told[1]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.injected import Row, injected, main, suspended
+from benchmarks.injected import Found, Row, found, injected, main
 from services.simulation.annotators import Archetype, opposite
 
 NOW = 1_790_000_000_000
@@ -43,11 +43,17 @@ def test_one_in_ten_is_replaced_and_nobody_else_changes() -> None:
 @pytest.mark.parametrize(("kind", "hypothesis"), [("fast", "speed"), ("one_sided", "side")])
 def test_who_is_blatant_is_suspended_alone(kind: Archetype, hypothesis: str) -> None:
     replaced, who = injected(ITEMS, record(), kind, 0.1, seed=0)
-    assert suspended(ITEMS, replaced) == dict.fromkeys(who, hypothesis)
+    assert found(ITEMS, replaced).suspended == dict.fromkeys(who, hypothesis)
 
 
-def test_nobody_is_suspended_where_nobody_is_injected() -> None:
-    assert suspended(ITEMS, record()) == {}
+def test_nobody_is_suspended_or_accused_where_nobody_is_injected() -> None:
+    assert found(ITEMS, record()) == Found(suspended={}, accused=set())
+
+
+def test_a_ring_is_accused() -> None:
+    replaced, who = injected(ITEMS, record(), "ring", 0.2, seed=0)
+    assert len(who) == 2
+    assert found(ITEMS, replaced).accused == who
 
 
 def test_without_the_data_it_is_left_out_and_says_so(

@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 
 from services.api.shortage import Reason, reason
+from streams.quality.routing import Grade
 
 
 @pytest.mark.parametrize(
-    ("is_open", "is_asked_seldom", "said"),
-    [(False, False, "done"), (False, True, "done"), (True, False, "others"), (True, True, "slower")],
+    ("is_open", "grade", "said"),
+    [(False, "usual", "done"), (False, "seldom", "done"), (True, "usual", "others"), (True, "seldom", "slower")],
 )
-def test_why_there_is_no_task(is_open: bool, is_asked_seldom: bool, said: Reason) -> None:
-    assert reason(is_open, is_asked_seldom) == said
+def test_why_there_is_no_task(is_open: bool, grade: Grade, said: Reason) -> None:
+    assert reason(is_open, grade) == said

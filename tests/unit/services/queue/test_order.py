@@ -49,7 +49,15 @@ def test_what_is_left_to_better_ones_is_not_given_to_others() -> None:
     assert chosen(grade="better", shelf=last, is_left_to_better=lambda _: True) == "begun"
 
 
+def test_a_request_is_refused_by_how_many_reasons_speak_against_it() -> None:
+    last: dict[str, Any] = {"shelf": Shelf(begun=entry("begun")), "is_left_to_better": lambda _: True}
+    assert chosen(grade="usual", is_refused=lambda reasons: reasons == 1, **last) is None
+    assert chosen(grade="usual", is_refused=lambda reasons: reasons == 2, **last) == "begun"
+    assert chosen(grade="seldom", is_refused=lambda reasons: reasons == 2, **last) is None
+    assert chosen(grade="seldom", is_refused=lambda reasons: reasons == 2) == "fresh"
+
+
 def test_who_is_asked_seldom_is_refused_what_is_paid_for_and_given_gold() -> None:
-    assert chosen(grade="seldom", is_refused=lambda: True) is None
-    assert chosen(grade="seldom", is_refused=lambda: False) == "fresh"
-    assert chosen(grade="seldom", is_refused=lambda: True, gold_rate=1.0) == "gold"
+    assert chosen(grade="seldom", is_refused=lambda _: True) is None
+    assert chosen(grade="seldom", is_refused=lambda _: False) == "fresh"
+    assert chosen(grade="seldom", is_refused=lambda _: True, gold_rate=1.0) == "gold"
