@@ -19,6 +19,8 @@ next point     cost of one more percent of right pairs, on to the next target
 right          of all pairs, adjudicated ones included
 calibration    expected error of the posteriors of verdicts by consensus
 hours          of work until all is done, if everybody works all the time
+asked in vain  requests for a task that found nothing: what was open was left to better annotators
+by bad people  judgments given in misconduct; who seems to guess is asked seldom long before an alarm is sure
 honest         people of an accuracy of at least {FLOOR:g}; bad: all other kinds
 alarmed        people of whom an alarm told the lead, enforced or not
 delay          own judgments from misconduct to suspension (quartiles)"""
@@ -55,6 +57,8 @@ def rows(targets: Sequence[OfTarget]) -> dict[str, list[str]]:
         "adjudicated": [around(one.adjudicated, ".1%") for one in targets],
         "calibration": [around(one.calibration_error, ".3f") for one in targets],
         "hours": [around(one.hours, ".1f") for one in targets],
+        "asked in vain": [around(one.in_vain, ".0%") for one in targets],
+        "by bad people": [around(one.by_bad, ".1%") for one in targets],
         "honest suspended": [between(one.honest_suspended) for one in targets],
         "bad suspended": [between(one.bad_suspended) for one in targets],
     }

@@ -26,6 +26,8 @@ class OfTarget(msgspec.Struct, frozen=True, kw_only=True):
     undecided: Estimate  # share of all pairs, after adjudication
     calibration_error: Estimate | None  # of verdicts by consensus
     hours: Estimate
+    in_vain: Estimate  # share of the requests for a task that found nothing
+    by_bad: Estimate  # share of the judgments that were given in misconduct
     honest_suspended: Estimate  # share of honest people (accuracy at least FLOOR)
     bad_suspended: Estimate  # share of the others, of any kind
     next_point: float | None = None  # cost of one more point of quality on the way to the next target
@@ -79,6 +81,8 @@ def of_target(target: float, results: Sequence[Result]) -> OfTarget:
         undecided=over_trials([one.undecided for one in results]),
         calibration_error=over_trials(calibration) if calibration else None,
         hours=over_trials([one.hours for one in results]),
+        in_vain=over_trials([one.in_vain for one in results]),
+        by_bad=over_trials([one.by_bad for one in results]),
         honest_suspended=share([suspended(one) for one in records if one.kind == "honest" and one.accuracy >= FLOOR]),
         bad_suspended=share([suspended(one) for one in records if one.kind != "honest" and one.counted > 0]),
     )

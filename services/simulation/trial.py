@@ -52,12 +52,23 @@ class Result:
     calibration_error: float | None  # of verdicts by consensus
     cost: float
     hours: float  # from the first task to the last judgment
+    requests: int  # for a task, until the last judgment; a request finds one or nothing
     records: tuple[Record, ...]
 
     @property
     def labels_per_pair(self) -> float:
         """Judgments a pair, gold and adjudication included."""
         return (self.judgments + self.adjudicated) / self.pairs
+
+    @property
+    def by_bad(self) -> float:
+        """Share of the judgments that were given in misconduct."""
+        return sum(one.counted for one in self.records if one.kind != "honest") / max(self.judgments, 1)
+
+    @property
+    def in_vain(self) -> float:
+        """Share of the requests that found nothing."""
+        return 1 - self.judgments / self.requests if self.requests else 0.0
 
 
 class Moment(NamedTuple):
@@ -91,6 +102,7 @@ class Trial:
         self._begun: set[str] = set()
         self._done: set[str] = set()
         self._adjudicated = 0
+        self._requests = self._requests_until_last = 0
         self._now = self._last_judged = BEGIN
 
     def run(self) -> Result:
@@ -125,6 +137,7 @@ class Trial:
         heapq.heappush(self._due, Moment(at, next(self._numbers), one, held, self._now))
 
     def _ask(self, one: Annotator) -> None:
+        self._requests += 1
         grant = self._campaign.next_task(one.name, self._now)
         if grant is None:
             is_over = self._now - self._last_judged > 1000 * PATIENCE_S
@@ -146,7 +159,7 @@ class Trial:
             self._campaign.look_at_crowd(self._now)
         rest = round(1000 * one.draw.expovariate(one.activity / BETWEEN_S))
         self._put(one, max(self._now, moment.asked_at + rest))
-        self._last_judged = self._now
+        self._last_judged, self._requests_until_last = self._now, self._requests
         if self._absent and self.progress >= self._plan.since:
             self._come(self._absent)
             self._absent = []
@@ -196,6 +209,7 @@ class Trial:
             calibration_error=calibration_error(believed) if believed else None,
             cost=judgments * plan.price + self._adjudicated * plan.adjudication_price,
             hours=(self._last_judged - BEGIN) / 3_600_000,
+            requests=self._requests_until_last,
             records=tuple(self._records.values()),
         )
 

@@ -21,6 +21,7 @@ def result(target: float, seed: int, judgments: int, right: float, *records: Rec
         calibration_error=None,
         cost=float(judgments),
         hours=1.0,
+        requests=2 * judgments,
         records=records,
     )
 
@@ -53,6 +54,12 @@ def test_the_next_point_costs_what_lies_between_two_targets() -> None:
     low, high = summarised(RESULTS).targets
     assert low.next_point == pytest.approx((300 - 200) / 10)
     assert high.next_point is None
+
+
+def test_what_people_ask_in_vain_and_what_is_given_in_misconduct() -> None:
+    low, _ = summarised(RESULTS).targets
+    assert low.in_vain.value == 0.5
+    assert low.by_bad.value == pytest.approx((80 / 190 + 80 / 210) / 2)
 
 
 def test_honest_people_below_the_floor_may_be_suspended() -> None:

@@ -19,6 +19,8 @@ def test_every_pair_is_decided_and_paid_for() -> None:
     assert result.cost == result.judgments * PLAN.price + result.adjudicated * PLAN.adjudication_price
     assert 1.0 < result.labels_per_pair < PLAN.overlap_cap
     assert result.hours > 0
+    assert result.requests >= result.judgments
+    assert (result.by_bad, 0 <= result.in_vain < 1) == (0.0, True)
 
 
 def test_a_higher_target_costs_more_and_is_more_often_right() -> None:
