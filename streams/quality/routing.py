@@ -53,9 +53,10 @@ class Bar:
         if self.heard < HEARD:
             return "better"
         accuracy = accuracy_of(known)
-        if known and known.evidence >= LEAST_EVIDENCE and worth(accuracy) < LEAST_WORTH * worth(self.accuracy):
-            return "seldom"
-        return "better" if accuracy >= self.accuracy else "usual"
+        if accuracy >= self.accuracy:
+            return "better"
+        is_sure = known is not None and known.evidence >= LEAST_EVIDENCE
+        return "seldom" if is_sure and worth(accuracy) < LEAST_WORTH * worth(self.accuracy) else "usual"
 
 
 def bar_of(requests: Sequence[Reliability | None], heard: int) -> Bar:
