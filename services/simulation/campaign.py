@@ -17,6 +17,7 @@ The same calls in the same order give the same campaign.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,9 @@ from streams.events import (
     TaskStatus,
     TaskUpdate,
 )
+from streams.quality import gold
 from streams.quality.consensus import Posterior
+from streams.quality.qualification import Outcome, decide
 from streams.quality.routing import Grade
 from streams.topology import TOPOLOGY
 
@@ -73,6 +76,7 @@ class InMemoryCampaign:
         self.reliability: dict[str, Reliability] = {}  # as of their last judgment, by annotator
         self.judgments = 0  # taken, gold included
         self.judgments_on_gold = 0
+        self._right_on_gold: dict[str, list[bool]] = defaultdict(list)  # answers in their order, by annotator
         self.preferences: dict[str, Preference] = {}  # the newest, by task
         self.statuses: dict[str, TaskStatus] = {}  # of tasks that were ever more than open
         self._watch = CrowdWatch()
@@ -125,7 +129,7 @@ class InMemoryCampaign:
     def next_task(
         self, annotator: str, at: int, *, skills: frozenset[str] = frozenset(), adjudicates: bool = False
     ) -> Grant | None:
-        """The task that this annotator gets now; None where there is none for them, or they are suspended.
+        """The task that this annotator gets now; None where there is none for them: they may be suspended or unfit.
 
         `grant.facts.correlation` is the pair, `grant.swapped` says that b is shown on the left. A grant holds for the
         campaign's `lease_seconds`. Who has open leases is given the oldest again once the queue has nothing new.
@@ -134,7 +138,7 @@ class InMemoryCampaign:
             return None
         for ended in self._queue.expire(at):
             self.push(ended)
-        worker = Worker(annotator=annotator, skills=skills, adjudicates=adjudicates)
+        worker = self._worker(annotator, skills, adjudicates)
         grant = self._queue.next(worker, at, None, ())
         if grant is not None and not grant.renewed:
             self.push(assignment_of(grant, at))
@@ -222,6 +226,10 @@ class InMemoryCampaign:
         """Who may not judge now, with since when and why."""
         return {name: standing for name, standing in self.standings.items() if standing.standing == "suspended"}
 
+    def qualified(self, annotator: str) -> Outcome:
+        """How the annotator's qualification round stands; "passed" where the campaign has none."""
+        return decide(self._right_on_gold[annotator], self.definition.qualification)[0]
+
     def grade(self, annotator: str) -> Grade:
         """Where the annotator stands in the crowd: what they are asked for, and how often."""
         return self._queue.grade(annotator)
@@ -233,6 +241,25 @@ class InMemoryCampaign:
     def state(self, stage: str, key: str) -> Any:
         """What a stage remembers of that key (an annotator, a task), or None."""
         return self._loop.states[stage].get(key)
+
+    def _worker(self, annotator: str, skills: frozenset[str], adjudicates: bool) -> Worker:
+        """Who asks, with what the campaign wants of them; as services/api/handout.py."""
+        name, outcome = self.definition.name, self.qualified(annotator)
+        return Worker(
+            annotator=annotator,
+            skills=skills,
+            adjudicates=adjudicates,
+            gold_rates=self._gold_rates(annotator),
+            unqualified=frozenset((name,) if outcome == "open" else ()),
+            barred=frozenset((name,) if outcome == "failed" else ()),
+        )
+
+    def _gold_rates(self, annotator: str) -> dict[str, float]:
+        known, terms = self.reliability.get(annotator), self.definition
+        if known is None or not terms.gold.adaptive:
+            return {}
+        in_doubt = self._queue.standing(annotator) != "active"
+        return {terms.name: gold.rate(terms.gold_rate, known.accuracy_low, known.accuracy_high, in_doubt=in_doubt)}
 
     # ------------------------------------------------------------ listening
 
@@ -251,6 +278,8 @@ class InMemoryCampaign:
     def _note_judgment(self, event: Judgment) -> None:
         self.judgments += 1
         self.judgments_on_gold += event.gold is not None
+        if event.gold is not None and event.revision == 1:
+            self._right_on_gold[event.annotator].append(event.choice == event.gold)
         self._watch.hear(event)
 
     def _note_assessment(self, event: Assessment) -> None:

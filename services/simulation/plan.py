@@ -12,7 +12,7 @@ from msgspec import Meta, field
 
 from services.simulation.annotators import ARCHETYPES, Annotator, Archetype, make_crowd
 from streams.errors import InputError
-from streams.events import Campaign, Rule, Targets
+from streams.events import Campaign, GoldPolicy, Qualification, Rule, Targets
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
@@ -40,6 +40,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     overlap_cap: Count = 7  # at most; then an adjudicator decides
     gold: Annotated[int, Meta(ge=0)] = 50  # further pairs whose answer is known
     gold_rate: Share = 0.1  # of an annotator's tasks, as long as there is gold left for them
+    gold_adaptive: bool = False  # the rate is then the most, and follows what is unknown of the annotator
+    qualification: Qualification = Qualification()  # a round on gold before real pairs; none of 0 tasks
     adjudicator_accuracy: Share = 0.95
     price: Amount = 0.1  # of a judgment
     adjudication_price: Amount = 0.5
@@ -67,7 +69,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The campaign at that target posterior, as it would be put to the service."""
         targets = Targets(posterior=target, min_judgments=1, overlap_cap=self.overlap_cap)
         rules = (Rule(overlap=self.overlap),)
-        return Campaign(name="simulation", version=1, rules=rules, targets=targets, gold_rate=self.gold_rate)
+        return Campaign(
+            name="simulation",
+            version=1,
+            rules=rules,
+            targets=targets,
+            gold_rate=self.gold_rate,
+            gold=GoldPolicy(adaptive=self.gold_adaptive),
+            qualification=self.qualification,
+        )
 
 
 def read_plan(file: Path | None, changes: Mapping[str, Any]) -> Plan:
@@ -90,6 +100,9 @@ def checked(plan: Plan) -> Plan:
     """The plan. Raises InputError where its parts do not fit together."""
     if plan.counts()["honest"] < 1:
         raise InputError("nobody honest is left in the crowd", field="crowd", mend="lower the shares or add people")
+    if plan.qualification.tasks > plan.gold:
+        mend = "raise gold to at least the tasks of the qualification round"
+        raise InputError(f"{plan.gold} gold pairs are too few for the round", field="gold", mend=mend)
     if plan.overlap > plan.overlap_cap:
         mend = "raise overlap_cap to at least overlap"
         raise InputError(f"overlap {plan.overlap} is above overlap_cap {plan.overlap_cap}", field="overlap", mend=mend)

@@ -22,6 +22,7 @@ hours          of work until all is done, if everybody works all the time
 asked in vain  requests for a task that found nothing: what was open was left to better annotators
 by bad people  judgments given in misconduct; who seems to guess is asked seldom long before an alarm is sure
 honest         people of an accuracy of at least {FLOOR:g}; bad: all other kinds
+turned away    people whom the qualification round did not let on
 alarmed        people of whom an alarm told the lead, enforced or not
 delay          own judgments from misconduct to suspension (quartiles)"""
 
@@ -68,11 +69,11 @@ def kinds_table(kinds: Sequence[OfKind], target: float) -> Table:
     """One line a kind of people."""
     table = Table(box=SIMPLE_HEAD, title=f"people at target {target:g}, over all trials", title_justify="left")
     table.add_column("kind", no_wrap=True)
-    for name in ("people", "judgments", "alarmed", "suspended", "delay"):
+    for name in ("people", "judgments", "turned away", "alarmed", "suspended", "delay"):
         table.add_column(name, justify="right")
     for one in kinds:
-        cells = f"{one.alarmed.value:.0%}", between(one.suspended), delay(one)
-        table.add_row(one.kind, str(one.people), f"{one.judgments:.0f}", *cells)
+        shares = f"{one.turned_away.value:.0%}", f"{one.alarmed.value:.0%}", between(one.suspended)
+        table.add_row(one.kind, str(one.people), f"{one.judgments:.0f}", *shares, delay(one))
     return table
 
 

@@ -41,6 +41,7 @@ class OfKind(msgspec.Struct, frozen=True, kw_only=True):
     people: int  # over all trials
     judgments: float  # median
     alarmed: Estimate  # share of whom an alarm told, enforced or not
+    turned_away: Estimate  # share that the qualification round did not let on
     weighted: Estimate  # share whose weight was lowered at least
     suspended: Estimate  # share
     delay: float | None  # median, from the begin of the misconduct to the suspension, of those suspended
@@ -119,6 +120,7 @@ def of_kind(target: float, kind: Archetype, records: Sequence[Record]) -> OfKind
         people=len(records),
         judgments=median(record.judgments for record in records),
         alarmed=share([record.alarmed_after is not None for record in records]),
+        turned_away=share([record.turned_away for record in records]),
         weighted=share([record.weighted_after is not None for record in records]),
         suspended=share([suspended(record) for record in records]),
         delay=median(delays) if delays else None,

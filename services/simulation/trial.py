@@ -36,6 +36,7 @@ class Record:
     alarmed_after: int | None = None  # of the counted ones, at the first alarm of any kind
     weighted_after: int | None = None  # of the counted ones, when their weight was first lowered
     suspended_after: int | None = None  # of the counted ones, when they were suspended
+    turned_away: bool = False  # by the qualification round
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,8 @@ class Trial:
             else:
                 self._hand_in(moment, *moment.held)
         self._adjudicate()
+        for name, record in self._records.items():
+            record.turned_away = self._campaign.qualified(name) == "failed"
         return self._result()
 
     # ------------------------------------------------------------ people
@@ -141,12 +144,16 @@ class Trial:
         grant = self._campaign.next_task(one.name, self._now)
         if grant is None:
             is_over = self._now - self._last_judged > 1000 * PATIENCE_S
-            if self._records[one.name].suspended_after is None and not is_over:
+            if self._may_work(one) and not is_over:
                 self._put(one, self._now + 1000 * AGAIN_S)
             return
         item = self._items[grant.facts.correlation]
         answer = one.answer(item, swapped=grant.swapped, progress=self.progress)
         self._put(one, self._now + max(1, round(1000 * answer.seconds)), (grant, answer))
+
+    def _may_work(self, one: Annotator) -> bool:
+        is_suspended = self._records[one.name].suspended_after is not None
+        return not is_suspended and self._campaign.qualified(one.name) != "failed"
 
     def _hand_in(self, moment: Moment, grant: Grant, answer: Answer) -> None:
         one, record = moment.who, self._records[moment.who.name]

@@ -13,7 +13,18 @@ from services.simulation.campaign import InMemoryCampaign
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.errors import ForbiddenError, InputError
-from streams.events import Campaign, Choice, Event, Judgment, Output, Rule, Standing, Targets
+from streams.events import (
+    Campaign,
+    Choice,
+    Event,
+    GoldPolicy,
+    Judgment,
+    Output,
+    Qualification,
+    Rule,
+    Standing,
+    Targets,
+)
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000
@@ -165,3 +176,39 @@ def test_a_look_at_the_crowd_finds_who_copies_reasons_and_tells_it_once() -> Non
     assert trial.alerts[-len(told) :] == told
     assert trial.look_at_crowd(at) == []
     assert not trial.suspended()
+
+
+# ---------------------------------------------------------------- gold that depends on who asks
+
+
+def test_a_qualification_round_comes_first_and_lets_nobody_on_who_guesses() -> None:
+    trial = InMemoryCampaign(campaign(qualification=Qualification(tasks=20)))
+    for n in range(20):
+        trial.add_pair(f"gold-{n}", gold="ab"[n % 2])  # type: ignore[arg-type]
+    trial.add_pair("pair")
+    at, given = NOW, []
+    while (grant := trial.next_task("ada", at := at + MINUTE)) is not None:
+        given.append(grant.facts.correlation)
+        trial.judge(grant, "a", at, shown_at=at - MINUTE)
+    assert trial.qualified("ada") == "failed"
+    assert all(pair.startswith("gold") for pair in given)
+    assert trial.qualified("bo") == "open"
+    while trial.qualified("bo") == "open":
+        grant = trial.next_task("bo", at := at + MINUTE)
+        assert grant is not None
+        assert grant.facts.gold is not None
+        trial.judge(grant, grant.facts.gold, at, shown_at=at - MINUTE)
+    grant = trial.next_task("bo", at + MINUTE)
+    assert grant is not None
+    assert grant.facts.correlation == "pair"
+
+
+def test_adaptive_gold_is_less_for_who_is_known_well() -> None:
+    shares = []
+    for adaptive in (False, True):
+        trial = InMemoryCampaign(campaign(gold_rate=0.5, gold=GoldPolicy(adaptive=adaptive), rules=(Rule(overlap=1),)))
+        for n in range(400):
+            trial.add_pair(f"pair-{n}", gold="a" if n % 2 else None)
+        work(trial, {"ada": "a"})
+        shares.append(trial.judgments_on_gold / trial.judgments)
+    assert shares[1] < 0.7 * shares[0]

@@ -27,6 +27,7 @@ def test_a_file_is_changed_by_options_and_the_rest_is_default(tmp_path: Path) ->
         ("crowd: {ring: 1.0}", "honest"),
         ("targets: [1.5]", "targets"),
         ("overlap: 9", "overlap_cap"),
+        ("qualification: {tasks: 60}", "gold"),
         ("- a list", "table"),
         ("pairs: [", "cannot read"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.simulation.annotators import Item
 from services.simulation.plan import Plan
 from services.simulation.trial import Trial, words
+from streams.events import Qualification
 
 PLAN = Plan(
     pairs=150, annotators=12, crowd={}, gold=20, difficulty_sd=0.0, ties=0.0, accuracy=0.85, concentration=200.0
@@ -60,3 +61,11 @@ def test_what_is_shown_is_as_long_as_the_item() -> None:
     prompt, a, b = words(Item(pair="pair-1", truth="a", length=1_000))
     assert len(prompt) + len(a) + len(b) == 1_000
     assert a != b
+
+
+def test_a_qualification_round_turns_those_away_who_guess() -> None:
+    plan = Plan(pairs=100, annotators=12, crowd={"random": 0.3}, accuracy=0.9, qualification=Qualification(tasks=30))
+    records = Trial(plan, 0.9, seed=1).run().records
+    turned_away = [record.kind for record in records if record.turned_away]
+    assert turned_away.count("random") >= 3
+    assert turned_away.count("honest") <= 1
