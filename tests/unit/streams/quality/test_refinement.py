@@ -127,6 +127,26 @@ def miscalibration(judged: Judged, share: float, truth: dict[str, Choice]) -> fl
     )
 
 
+def test_a_judgment_of_half_the_weight_moves_half_as_far_and_none_without() -> None:
+    judgments, _ = crowd(items=200)
+    target, who = judgments[0].item, judgments[0].annotator
+
+    def odds(weight: float) -> float:
+        changed = [
+            Labelled(item=j.item, annotator=j.annotator, choice="a", swapped=j.swapped, weight=weight)
+            if (j.item, j.annotator) == (target, who)
+            else j
+            for j in judgments
+        ]
+        a, b, _ = refine(changed).posteriors[target]
+        return float(np.log(a / b))
+
+    without = refine([j for j in judgments if (j.item, j.annotator) != (target, who)]).posteriors[target]
+    none, half, whole = odds(0.0), odds(0.5), odds(1.0)
+    assert none == pytest.approx(np.log(without[0] / without[1]), abs=0.05)
+    assert none < half < whole
+
+
 def test_a_single_judgment_is_believed() -> None:
     """As that of somebody of a usual crowd."""
     a, b, tie = refine([Labelled(item="i", annotator="w", choice="a")]).posteriors["i"]
