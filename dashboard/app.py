@@ -15,6 +15,7 @@ PAGES = [
     ("annotators.py", "Annotators", "group"),
     ("quarantine.py", "Quarantine", "shield_person"),
     ("gold.py", "Gold", "workspace_premium"),
+    ("calibration.py", "Calibration", "balance"),
     ("quality.py", "Quality", "verified"),
     ("causes.py", "Causes", "troubleshoot"),
     ("vendors.py", "Vendors", "compare_arrows"),

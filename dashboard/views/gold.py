@@ -11,6 +11,7 @@ from dashboard import parts, session, wording
 from dashboard.parts import Tile
 
 Json = dict[str, Any]
+MOST_LINES = 12
 ALARMING = 10.0  # evidence to one from which a leak is worth a look
 FIRST = """curl -X POST {server}/v1/outputs -H "Authorization: Bearer $PREFLOOP_KEY" -d '{{"prompt": "2 + 2?",
   "responses": ["4", "5"], "gold": "a"}}'"""
@@ -28,9 +29,14 @@ def summary(found: Json) -> None:
     suspicious = sum(suspicion(item) >= ALARMING for item in items if item["state"] != "retired")
     adaptive = "at most; less for those known well" if found["policy"]["adaptive"] else "of everybody's tasks"
     seen = sum(item["exposures"] for item in items)
+    grew = sum(bool(item["grown_from"]) for item in items)
     parts.tiles(
         [
-            Tile(label="In use", value=wording.count(found["in_use"]), note=f"{found['resting']:,} rest"),
+            Tile(
+                label="In use",
+                value=wording.count(found["in_use"]),
+                note=f"{found['resting']:,} rest; {grew:,} of all grew from decided tasks",
+            ),
             Tile(label="Retired", value=wording.count(found["retired"]), note="seen too often, or got around"),
             Tile(label="Suspicious", value=wording.count(suspicious), warn=suspicious > 0, note="may have got around"),
             Tile(label="Answered right", value=wording.percent(pd.Series(right).median() if right else None)),
@@ -48,6 +54,7 @@ def table(items: list[Json]) -> None:
             "Task": [item["task"] for item in items],
             "State": [item["state"] for item in items],
             "Answer": [item["answer"] for item in items],
+            "Since": [wording.moment(item["created_at"], session.zone()) for item in items],
             "Shown to": [item["exposures"] for item in items],
             "Right": [item["right"] and round(item["right"], 2) for item in items],
             "95% interval": [wording.interval(item["low"], item["high"]) for item in items],
@@ -57,6 +64,8 @@ def table(items: list[Json]) -> None:
     )
     evidence = "Evidence to one that it got around: 1 is none, 100 would be a false alarm for one item in a hundred"
     config = {
+        "Task": st.column_config.TextColumn(width="small"),
+        "Since": st.column_config.DatetimeColumn(format="D MMM YYYY", help="When it became gold"),
         "Shown to": st.column_config.NumberColumn(help="Annotators it was given to"),
         "Right": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
         "Suddenly right": st.column_config.NumberColumn(format="%.1f", help=evidence),
@@ -81,9 +90,38 @@ def notable(items: list[Json]) -> None:
         if item["high"] is not None and item["high"] < 0.5
     ]
     if lines:
-        parts.listing(lines[:12])
+        parts.listing(lines[:MOST_LINES])
     else:
         st.caption("Nothing: no item was seen too often, got around, or is answered wrongly by most.")
+
+
+def growing(found: Json) -> None:
+    """What grew from tasks that were decided here, the newest first, or how to let it grow."""
+    grown = sorted((item for item in found["items"] if item["grown_from"]), key=lambda one: -one["created_at"])
+    parts.title("Grown from decided tasks", "never trained on from then on")
+    if grown:
+        parts.listing([(grown_words(item), how_it_went(item)) for item in grown[:MOST_LINES]])
+        if len(grown) > MOST_LINES:
+            st.caption(f"The newest {MOST_LINES} of {len(grown)}.")
+    elif found["policy"]["grow"]:
+        st.caption("Nothing yet: what an adjudicator decides for one side becomes gold by itself, within seconds.")
+    else:
+        st.caption("What adjudicators decide becomes gold by itself with this in the campaign's file:")
+        st.code("gold: {grow: true}", language="yaml")
+
+
+def grown_words(item: Json) -> str:
+    """Where the item comes from."""
+    return f"{wording.short(item['task'])} from {wording.short(item['grown_from'])}"
+
+
+def how_it_went(item: Json) -> str:
+    """Since when it is gold, and what became of it."""
+    since = f"Gold since {wording.clock(item['created_at'], session.zone())}"
+    if item["reason"]:
+        return f"{since}; {item['reason']}"
+    told = f"{wording.percent(item['right'])} of {item['judged']} right" if item["judged"] else "not judged yet"
+    return f"{since}; {item['state']}, {told}"
 
 
 def hygiene(found: Json) -> None:
@@ -96,6 +134,7 @@ def hygiene(found: Json) -> None:
             ("Shown to at most", f"{cap} annotators an item" if cap else "no limit"),
             ("At a time", f"{in_use} items, which take turns" if in_use else "all items"),
             ("Leaks", f"retired at a false-alarm rate of {rate:g} an item" if rate else "shown here, nothing is done"),
+            ("Growing", "what adjudicators decide, by itself" if policy["grow"] else "by a lead's hand alone"),
             ("Qualification", qualification(terms)),
         ]
     )
@@ -135,11 +174,13 @@ def page() -> None:
             "Send outputs whose better response you know, with a lead's key. They are mixed in and never trained on.",
             FIRST.format(server=session.public_url()),
         )
+        growing(found.value)
         return
     summary(found.value)
     left, right = st.columns([1.6, 1], gap="large")
     with left:
         table(found.value["items"])
+        growing(found.value)
     with right:
         notable(found.value["items"])
         hygiene(found.value)

@@ -28,6 +28,17 @@ class Judged:
     attributes: Tags = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRound:
+    """A round as it stands: its tasks, how many have closed, how many people it waits for, and the judgments so far."""
+
+    name: str  # the day it began
+    tasks: int
+    closed: int
+    people: int
+    labels: list[tuple[str, str, str]]  # task, annotator, choice
+
+
 def gather(sql: Connection, campaign: str = "", batch: str = "") -> Judged:
     """The newest MOST_JUDGMENTS judgments that count: no model's, no adjudicator's, late or withdrawn one.
 

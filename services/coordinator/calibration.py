@@ -40,6 +40,12 @@ def round_of(terms: Calibration, now: int) -> str:
     return datetime.fromtimestamp(now // length * length / 1000, UTC).strftime("%Y-%m-%d")
 
 
+def next_round_at(terms: Calibration, now: int) -> int | None:
+    """When the next round may begin (ms); None where the campaign has none."""
+    length = terms.every_days * DAY_MS
+    return (now // length + 1) * length if terms.tasks > 0 else None
+
+
 def chosen(tasks: Sequence[str], terms: Calibration, name: str) -> list[str]:
     """Which of the decided tasks a round takes: by a hash, so that nobody can foresee it and a repetition agrees."""
     return sorted(tasks, key=lambda task: digest(TAG, name, task))[: terms.tasks]

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from services.bootstrap import Service
 from services.coordinator.gather import caught_up, newest_campaigns, places, snapshot
-from services.coordinator.growth import grow
+from services.coordinator.growth import grow, origins_of
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.events import Campaign, TaskUpdate, digest
@@ -36,6 +36,8 @@ class GoldTask:
     answer: str
     campaign_version: int
     correlation: str
+    created_at: int
+    grown_from: str  # the decided task that it grew from; "" where it came as gold
     judged: int
     right: int
 
@@ -53,23 +55,25 @@ def gold_of(sql: Connection, campaign: str, *, leaks: bool) -> list[GoldTask]:
     """Every gold task of the campaign, oldest first; `leaks`: with the evidence that it got around."""
     tasks, assignments = m.tasks.c, m.assignments.c
     exposures = select(func.count()).where(assignments.task == tasks.task).scalar_subquery()
-    columns = (tasks.task, tasks.status, tasks.gold, tasks.campaign_version, tasks.correlation)
+    columns = tasks["task", "status", "gold", "campaign_version", "correlation", "created_at"]
     rows = sql.execute(
         select(*columns, exposures.label("exposures"))
         .where(tasks.campaign == campaign, tasks.gold.is_not(None), tasks.mode == "live")
         .order_by(tasks.log_offset)
     ).all()
-    answers = answers_of(sql, campaign)
-    return [_gold_task(row, answers.get(row.task, []), leaks=leaks) for row in rows]
+    answers, origins = answers_of(sql, campaign), origins_of(sql, campaign)
+    return [_gold_task(row, answers.get(row.task, []), origins.get(row.task, ""), leaks=leaks) for row in rows]
 
 
-def _gold_task(row: Any, answers: Sequence[Answer], *, leaks: bool) -> GoldTask:
+def _gold_task(row: Any, answers: Sequence[Answer], grown_from: str, *, leaks: bool) -> GoldTask:
     evidence = leak(answers) if leaks else NO_LEAK
     return GoldTask(
         item=Item(task=row.task, offered=row.status != "closed", exposures=row.exposures, leak=evidence),
         answer=row.gold,
         campaign_version=row.campaign_version,
         correlation=row.correlation,
+        created_at=row.created_at,
+        grown_from=grown_from,
         judged=len(answers),
         right=sum(answer.right for answer in answers),
     )

@@ -77,6 +77,16 @@ def answers_known(sql: Connection, annotator: str, campaigns: Sequence[str]) -> 
     return [name for task in sql.execute(judged).scalars() if (name := gold_id(task)) in gold]
 
 
+def origins_of(sql: Connection, campaign: str) -> dict[str, str]:
+    """Gold task -> the decided task that it grew from. Both belong to the same output, and so to one correlation."""
+    tasks = m.tasks.c
+    here = tasks.campaign == campaign
+    gold = set(sql.execute(select(tasks.task).where(here, tasks.gold.is_not(None))).scalars())
+    related = select(tasks.correlation).where(here, tasks.gold.is_not(None))
+    kin = select(tasks.task).where(here, tasks.gold.is_(None), tasks.correlation.in_(related))
+    return {name: task for task in sql.execute(kin).scalars() if (name := gold_id(task)) in gold}
+
+
 # ---------------------------------------------------------------- apply
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.analysis.calibration import agreed
-from services.coordinator.calibration import DAY_MS, RoundKeeper, chosen, round_of
+from services.coordinator.calibration import DAY_MS, RoundKeeper, chosen, next_round_at, round_of
 from streams.events import Calibration
 from tests.integration.test_gold import campaign, judge, person, tasks
 from tests.integration.world import World
@@ -31,7 +31,18 @@ def test_the_choice_is_the_same_each_time_and_another_in_another_round() -> None
 
 def test_agreement_is_with_the_others_on_the_same_tasks() -> None:
     labels = [("t", "ada", "a"), ("t", "bob", "a"), ("t", "cy", "b"), ("u", "ada", "b")]
-    assert agreed(labels) == {"ada": 0.5, "bob": 0.5, "cy": 0.0}
+    rates = agreed(labels)
+    assert {who: rate.rate for who, rate in rates.items()} == {"ada": 0.5, "bob": 0.5, "cy": 0.0}
+    assert {rate.n for rate in rates.values()} == {1}, "two others on one task are one look"
+    assert all(rate.rate is not None and rate.low <= rate.rate <= rate.high for rate in rates.values())
+
+
+def test_the_next_round_begins_where_this_one_ends() -> None:
+    terms, now = Calibration(tasks=3, every_days=7), 20_000 * DAY_MS
+    after = next_round_at(terms, now)
+    assert after is not None
+    assert round_of(terms, after - 1) == round_of(terms, now) != round_of(terms, after)
+    assert next_round_at(Calibration(), now) is None
 
 
 def test_everybody_judges_the_rounds_tasks_once_and_they_are_not_trained_on(world: World) -> None:
@@ -48,13 +59,17 @@ def test_everybody_judges_the_rounds_tasks_once_and_they_are_not_trained_on(worl
     assert made == 2
     assert keeper.tick() == 0
     assert RoundKeeper(service=world.service).tick() == 0  # one that starts anew begins none either
-    assert report(world) == []
+    (begun,) = report(world)
+    assert (begun["tasks"], begun["people"], begun["judgments"], begun["alpha"]) == (2, 3, 0, None)
     for number, (who, key) in enumerate(people):
         assert [judge(world, who, key, right=number > 0) for _ in range(2)] == [False, False]
         assert judge(world, who, key) is None
+        assert report(world)[0]["finished"] == number + 1
     (found,) = report(world)
-    assert (found["tasks"], found["judgments"]) == (2, 6)
-    shares = {one["annotator"]: one["agreement"] for one in found["annotators"]}
+    assert (found["tasks"], found["judgments"], found["closed"]) == (2, 6, 2)
+    assert found["alpha"]["low"] <= found["alpha"]["value"] <= found["alpha"]["high"]
+    assert found["annotators"][0]["judged"] == 2
+    shares = {one["annotator"]: one["agreement"]["rate"] for one in found["annotators"]}
     assert shares == {people[0][0]: 0.0, people[1][0]: 0.5, people[2][0]: 0.5}
     batch = world("engineer", "POST", "/v1/batches", {"campaign": "default"}).json()
     members = world("engineer", "GET", f"/v1/batches/{batch['batch']}").json()["definition"]["members"]

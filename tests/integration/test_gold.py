@@ -85,6 +85,7 @@ def test_an_item_seen_often_enough_is_retired_and_not_given_any_more(world: Worl
     (item,) = health(world)["items"]
     assert (item["state"], item["exposures"], item["right"]) == ("retired", 2, 1.0)
     assert "seen by 2 of at most 2" in item["reason"]
+    assert item["grown_from"] == ""
     assert keep(world, GoldKeeper(service=world.service)) == 0  # one that starts anew finds it as it should be
 
 
@@ -154,7 +155,8 @@ def test_what_an_adjudicator_decided_becomes_gold_once_and_is_not_trained_on(wor
     keeper = GoldKeeper(service=world.service)
     assert (keep(world, keeper), keep(world, keeper)) == (1, 0)
     (item,) = health(world)["items"]
-    assert (item["task"], item["answer"]) == (gold_id("x"), "b")
+    assert (item["task"], item["answer"], item["grown_from"]) == (gold_id("x"), "b", "x")
+    assert item["created_at"] == world.service.clock()
     batch = world("engineer", "POST", "/v1/batches", {"campaign": "default"}).json()
     members = world("engineer", "GET", f"/v1/batches/{batch['batch']}").json()["definition"]["members"]
     assert [task for task, _ in members] == ["tied", "voted"]

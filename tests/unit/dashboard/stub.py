@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import msgspec
 
 from services.analysis import reports
+from services.analysis.calibration import calibration_report
 from services.analysis.gather import Judged
 from services.analysis.next_point import next_point_report
-from streams.quality.compared import Compared
-from streams.quality.decided import Decided
+from services.coordinator.calibration import next_round_at
+from streams.events import Calibration
+from tests.unit.dashboard.made_up import calibration_rounds, decided, judged_by_vendors
 
 Json = dict[str, Any]
 MINUTE = 60_000
+DAY = 86_400_000
 ROLES = {"plk_lead": "lead", "plk_engineer": "engineer", "plk_admin": "admin", "plk_annotator": "annotator"}
 PEOPLE = [
     # name, accuracy, half interval, side bias, tie rate, judgments, standing, hypothesis alarmed
@@ -48,43 +50,6 @@ EVIDENCE: dict[str, Json] = {
     "side": {"test": "left", "capital": 1.2e6, "observations": 190, "null_rate": 0.65, "standing": "suspended"},
     "speed": {"test": "speed", "capital": 880.0, "observations": 60, "null_rate": 0.2, "standing": "suspended"},
 }
-
-
-@cache
-def decided() -> list[Decided]:
-    """Verdicts of a campaign with a target of 0.9."""
-    draw = random.Random(7)
-    return [
-        Decided(belief=belief, judgments=1 + round(belief * draw.random() * 5), target=0.9 if belief >= 0.9 else None)
-        for belief in (draw.choice((draw.uniform(0.9, 0.99), draw.uniform(0.6, 0.9))) for _ in range(400))
-    ]
-
-
-@cache
-def made_up() -> Judged:
-    """Two vendors over two days: law is ambiguous, south is careless and likes length, two models answer."""
-    dice = random.Random(7)
-    rows, tags = [], {}
-    start = int(time.time() * 1000) - 2 * 24 * 60 * MINUTE
-    for number in range(240):
-        item, domain = f"t{number}", dice.choice(["code", "chat", "law", "health"])
-        tags[item] = {"domain": domain, "locale": dice.choice(["en", "en", "de"])}
-        truth, a, b = dice.choice("ab"), dice.randint(50, 900), dice.randint(50, 900)
-        for who in dice.sample(range(12), 4):
-            south = who % 2 == 1
-            right = 0.55 if domain == "law" else 0.8 if south else 0.94
-            choice = truth if dice.random() < right else "ab".replace(truth, "")
-            if dice.random() < 0.08:
-                choice = "tie"
-            elif south and dice.random() < 0.2:
-                choice = "a" if a > b else "b"
-            rows.append(
-                Compared(item=item, annotator=f"an{who:02}", choice=choice, swapped=dice.random() < 0.5, length_a=a,  # type: ignore[arg-type]
-                         length_b=b, markdown_a=a // 200, markdown_b=dice.randint(0, 3), model_a="m1", model_b="m2",
-                         answered_at=start + number * 8 * MINUTE + who * MINUTE)
-            )  # fmt: skip
-    vendors = {f"an{who:02}": {"vendor": "south" if who % 2 else "north"} for who in range(12)}
-    return Judged(rows=rows, tags=tags, attributes=vendors)
 
 
 def _error(status: int, code: str, message: str, mend: str) -> tuple[int, Json]:
@@ -299,25 +264,36 @@ class Stub:
             return {"model": self.champion, "uri": "file:///models/m2"}
         if parts and parts[-1] == "gold":
             return self._gold()
+        if parts and parts[-1] == "calibration":
+            return self._calibration()
         return {"campaigns": [{"name": name, "version": 1, "mode": "live"} for name in names]}
 
     def _gold(self) -> Json:
         items = [{"task": f"601d{n:04x}", "answer": "ab"[n % 2], "exposures": 60 - 4 * n, "judged": 58 - 4 * n,
                   "state": "retired" if n == 0 else "in use" if n < 10 else "resting",
                   "reason": "retired: seen by 60 of at most 60 annotators" if n == 0 else "",
+                  "created_at": self.clock() - (30 - 2 * n) * DAY, "grown_from": f"7a5c{n:04x}" if n % 4 == 1 else "",
                   "right": 0.93 - 0.02 * n, "low": 0.85 - 0.03 * n, "high": 0.97 - 0.01 * n,
                   "leak": {"right": 48.0 if n == 3 else 1.0 + 0.1 * n, "fast": 1.2}}
                  for n in range(13)]  # fmt: skip
         return {
             "campaign": "default", "gold_rate": 0.1, "in_use": 0 if self.empty else 9, "resting": 3, "retired": 1,
-            "policy": {"adaptive": True, "exposure_cap": 60, "in_use": 9, "leak_rate": 0.01},
+            "policy": {"adaptive": True, "exposure_cap": 60, "in_use": 9, "leak_rate": 0.01, "grow": not self.empty},
             "qualification": {"tasks": 20, "pass_mark": 0.8, "fail_mark": 0.6, "error": 0.05},
             "items": [] if self.empty else items,
         }  # fmt: skip
 
+    def _calibration(self) -> Json:
+        """The real report, of made-up rounds."""
+        terms, now = Calibration(tasks=0 if self.empty else 12, every_days=7), self.clock()
+        found = calibration_report([] if self.empty else calibration_rounds(terms, now, people=len(PEOPLE) - 1))
+        policy = {"tasks": terms.tasks, "every_days": terms.every_days}
+        told = {"campaign": "default", "policy": policy, "next_at": next_round_at(terms, now)}
+        return told | msgspec.to_builtins(found)  # type: ignore[no-any-return]
+
     def _quality(self, parts: list[str], query: dict[str, str]) -> Json:
         """The real reports, of made-up judgments."""
-        judged = Judged(rows=[]) if self.empty else made_up()
+        judged = Judged(rows=[]) if self.empty else judged_by_vendors()
         match parts:
             case ["agreement"]:
                 return reports.agreement_report(judged)

@@ -1,7 +1,6 @@
 """The pages against a stub service: what people see, and what reaches the service when they act."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,17 +8,16 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-import dashboard
-from dashboard import session
-from dashboard.client import KEY_VARIABLE, Client
+from dashboard.client import KEY_VARIABLE
+from tests.unit.dashboard.opening import SCRIPT, connect, words
 from tests.unit.dashboard.stub import Stub
 
-SCRIPT = str(Path(dashboard.__file__).with_name("app.py"))
 PAGES = [
     "loop",
     "annotators",
     "quarantine",
     "gold",
+    "calibration",
     "quality",
     "causes",
     "vendors",
@@ -28,45 +26,6 @@ PAGES = [
     "models",
     "system",
 ]
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    """A stub service that the dashboard is connected to."""
-    stub = Stub()
-    connect(monkeypatch, stub.transport())
-    yield stub
-    st.cache_data.clear()
-
-
-def connect(monkeypatch: pytest.MonkeyPatch, transport: httpx.BaseTransport) -> None:
-    st.cache_data.clear()
-    monkeypatch.delenv(KEY_VARIABLE, raising=False)
-    client = Client(httpx.Client(base_url="http://service", transport=transport))
-    monkeypatch.setattr(session, "_connection", lambda address: client)
-
-
-@pytest.fixture
-def opened(service: Stub) -> Callable[..., Any]:
-    """Opens a page signed in with a key."""
-
-    def open_page(page: str = "loop", key: str = "plk_admin", **state: Any) -> Any:
-        app = AppTest.from_file(SCRIPT, default_timeout=20)
-        app.session_state["key"] = key
-        for name, value in state.items():
-            app.session_state[name] = value
-        app.run()
-        return app if page == "loop" else app.switch_page(f"views/{page}.py").run()
-
-    return open_page
-
-
-def words(app: Any) -> str:
-    """Everything the page says."""
-    assert not app.exception, app.exception
-    kinds = ("html", "markdown", "caption", "code", "warning", "error", "button", "bidi_component")
-    found = [str(element.proto) for kind in kinds for element in app.get(kind)]
-    return "\n".join(found).encode().decode("unicode_escape", errors="replace")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -83,6 +42,8 @@ def test_every_page_shows_itself(opened: Callable[..., Any], service: Stub, page
         ("annotators", "prefloop keys add"),
         ("quality", "make demo"),
         ("gold", '"gold": "a"'),
+        ("gold", "gold: {grow: true}"),
+        ("calibration", "calibration: {tasks: 5, every_days: 7}"),
         ("causes", "/attributes"),
         ("vendors", "/attributes"),
         ("cost", "50 tasks"),
@@ -245,13 +206,6 @@ def test_a_quarantine_without_an_estimate_asks_for_a_time(opened: Callable[..., 
     assert "Nothing to show" in words(app)
     app.radio(key="quarantine-what").set_value("Everything").run()
     assert "31 of 226 pairs touched" in words(app)
-
-
-def test_gold_says_what_was_retired_and_what_may_have_got_around(opened: Callable[..., Any]) -> None:
-    said = words(opened("gold"))
-    assert "Retired: seen by 60 of at most 60 annotators" in said
-    assert "May have got around: 48 to one" in said
-    assert "only 9 gold items are in use" in said
 
 
 def test_a_model_in_doubt_says_why(opened: Callable[..., Any]) -> None:
