@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from services.bootstrap import open_service
 from services.coordinator import revocation
@@ -18,6 +19,7 @@ from services.coordinator.batches import cut_now
 from services.coordinator.revocation import revoke
 from services.queue.entries import sides_swapped
 from services.settings import Settings
+from services.store import models as m
 from streams import events as e
 from streams.admission import judgment_id
 from tests.integration.world import Clock, World, error_of, opened
@@ -82,10 +84,10 @@ def judged(tmp_path: Path) -> Iterator[World]:
 def verdicts(world: World) -> dict[str, Any]:
     """Each task's verdict with all that it rests on, and its status; of what is undecided the status alone."""
     with world.service.database.connect() as sql:
-        rows = sql.exec_driver_sql(
-            "SELECT t.task, p.verdict, p.p_a, p.p_b, p.p_tie, p.judgments, t.status FROM tasks t"
-            " LEFT JOIN preferences p ON p.task = t.task"
-        )
+        rows = sql.execute(
+            select(m.tasks.c.task, *m.preferences.c["verdict", "p_a", "p_b", "p_tie", "judgments"], m.tasks.c.status)
+            .join_from(m.tasks, m.preferences, m.preferences.c.task == m.tasks.c.task, isouter=True)
+        )  # fmt: skip
         return {name: (verdict, *(rest if verdict else ()), status) for name, verdict, *rest, status in rows}
 
 
