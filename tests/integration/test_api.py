@@ -230,7 +230,8 @@ def test_foreign_unknown_and_malformed_judgments(world: World) -> None:
 def test_skip_gives_it_to_others(world: World) -> None:
     task = world.task()
     assert world("annotator", "POST", f"/v1/tasks/{task['task']}/skip", {"reason": "unclear"}).status_code == 200
-    assert world("annotator", "POST", "/v1/tasks/next").status_code == 204
+    nothing = world("annotator", "POST", "/v1/tasks/next")
+    assert (nothing.status_code, nothing.headers["X-Prefloop-Reason"]) == (204, "others")
     assert world("adjudicator", "POST", "/v1/tasks/next").json()["task"] == task["task"]
 
 
