@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from services.bootstrap import Service
 from services.coordinator.gather import caught_up, newest_campaigns, places, snapshot
-from services.coordinator.growth import grow, origins_of
+from services.coordinator.growth import grow
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.events import Campaign, TaskUpdate, digest
@@ -37,7 +37,6 @@ class GoldTask:
     campaign_version: int
     correlation: str
     created_at: int
-    grown_from: str  # the decided task that it grew from; "" where it came as gold
     judged: int
     right: int
 
@@ -61,11 +60,11 @@ def gold_of(sql: Connection, campaign: str, *, leaks: bool) -> list[GoldTask]:
         .where(tasks.campaign == campaign, tasks.gold.is_not(None), tasks.mode == "live")
         .order_by(tasks.log_offset)
     ).all()
-    answers, origins = answers_of(sql, campaign), origins_of(sql, campaign)
-    return [_gold_task(row, answers.get(row.task, []), origins.get(row.task, ""), leaks=leaks) for row in rows]
+    answers = answers_of(sql, campaign)
+    return [_gold_task(row, answers.get(row.task, []), leaks=leaks) for row in rows]
 
 
-def _gold_task(row: Any, answers: Sequence[Answer], grown_from: str, *, leaks: bool) -> GoldTask:
+def _gold_task(row: Any, answers: Sequence[Answer], *, leaks: bool) -> GoldTask:
     evidence = leak(answers) if leaks else NO_LEAK
     return GoldTask(
         item=Item(task=row.task, offered=row.status != "closed", exposures=row.exposures, leak=evidence),
@@ -73,7 +72,6 @@ def _gold_task(row: Any, answers: Sequence[Answer], grown_from: str, *, leaks: b
         campaign_version=row.campaign_version,
         correlation=row.correlation,
         created_at=row.created_at,
-        grown_from=grown_from,
         judged=len(answers),
         right=sum(answer.right for answer in answers),
     )

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from services.api.context import Call, json_answer
 from services.api.routing import Endpoint
 from services.coordinator.gold import GoldTask, gold_of
-from services.coordinator.growth import accept
+from services.coordinator.growth import accept, origins_of
 from streams.events import Campaign
 from streams.quality.hygiene import unfit
 from streams.quality.intervals import wilson
@@ -45,7 +45,11 @@ async def post_gold(call: Call) -> Response:
 
 def health(sql: Connection, campaign: Campaign) -> dict[str, Any]:
     """See docs/api.md."""
-    items = [shown(one, campaign) for one in gold_of(sql, campaign.name, leaks=True)]
+    origins = origins_of(sql, campaign.name)
+    items = [
+        {**shown(one, campaign), "grown_from": origins.get(one.item.task, "")}
+        for one in gold_of(sql, campaign.name, leaks=True)
+    ]
     items.sort(key=lambda one: (one["state"] != "in use", -one["exposures"], one["task"]))
     policy, terms = campaign.gold, campaign.qualification
     return {
@@ -70,7 +74,6 @@ def shown(gold: GoldTask, campaign: Campaign) -> dict[str, Any]:
         "state": "retired" if reason else "in use" if gold.item.offered else "resting",
         "reason": reason,
         "created_at": gold.created_at,
-        "grown_from": gold.grown_from,
         "exposures": gold.item.exposures,
         "judged": gold.judged,
         "right": gold.right / gold.judged if gold.judged else None,
