@@ -21,7 +21,7 @@ from streams.errors import ConflictError, NotFoundError, UnavailableError
 from streams.events import Batch, Campaign, RunUpdate, Training, digest
 from streams.quality.consensus import Posterior
 
-MOST_MEMBERS = 20_000  # of one batch: its event stays near a megabyte
+MOST_MEMBERS = 20_000  # of one batch: its event stays near one and a half megabytes
 MOST_HOLDOUT = 2_000  # newest held-out pairs that a batch names: more would only make its evaluation slower
 ASKED_AT_ONCE = 500  # tasks: every database takes a list so long
 READ_FROM = ("preferences", "tasks", "task_updates", "batches", "promotions", "campaigns")

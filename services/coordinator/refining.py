@@ -6,7 +6,7 @@ A preference's posterior rests on what was known of each annotator when they jud
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,22 +32,42 @@ class Evidence:
 
 def evidence_on(sql: Connection, campaign: str, tasks: Sequence[str]) -> Evidence:
     """Everything said on these tasks, and what the campaign's people said last."""
-    rows: dict[int, Row[Any]] = {}
+    rows = _rows(sql, m.judgments.c.campaign == campaign, limit=MOST_CONTEXT)
     for start in range(0, len(tasks), ASKED_AT_ONCE):
         rows |= _rows(sql, m.judgments.c.task.in_(tasks[start : start + ASKED_AT_ONCE]))
-    decided = frozenset(row.task for row in rows.values() if row.role == "adjudicator")
-    rows |= _rows(sql, m.judgments.c.campaign == campaign, limit=MOST_CONTEXT)
-    judged = [_labelled(rows[at]) for at in sorted(rows) if rows[at].role != "adjudicator" and rows[at].weight > 0]
-    return Evidence(judged=judged, decided=decided)
+    return evidence_of([rows[at] for at in sorted(rows)])
+
+
+def evidence_of(rows: Iterable[Row[Any]]) -> Evidence:
+    """From rows in the order of the log. A revision replaces its annotator's former one, even when withdrawn."""
+    newest: dict[tuple[str, str], Row[Any]] = {}
+    for row in rows:
+        former = newest.get((row.task, row.annotator))
+        if former is None or former.revision < row.revision:
+            newest[row.task, row.annotator] = row
+    standing = [row for row in newest.values() if not (row.late or row.withdrawn)]
+    return Evidence(
+        judged=[_labelled(row) for row in standing if row.role != "adjudicator" and row.weight > 0],
+        decided=frozenset(row.task for row in standing if row.role == "adjudicator"),
+    )
 
 
 def _rows(sql: Connection, which: ColumnElement[bool], limit: int | None = None) -> dict[int, Row[Any]]:
     judgments = m.judgments.c
+    columns = (
+        "task",
+        "annotator",
+        "revision",
+        "choice",
+        "swapped",
+        "weight",
+        "role",
+        "late",
+        "withdrawn",
+        "log_offset",
+    )
     query = (
-        select(*judgments["task", "annotator", "choice", "swapped", "weight", "role", "log_offset"])
-        .where(which, judgments.assessed, ~judgments.late, ~judgments.withdrawn)
-        .order_by(judgments.log_offset.desc())
-        .limit(limit)
+        select(*judgments[columns]).where(which, judgments.assessed).order_by(judgments.log_offset.desc()).limit(limit)
     )
     return {row.log_offset: row for row in sql.execute(query)}
 

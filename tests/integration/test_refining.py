@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from services.coordinator.batches import cut_now
+from services.coordinator.refining import evidence_on
 from streams import events as e
 from streams.admission import judgment_id
 from streams.quality.consensus import verdict
@@ -49,7 +50,7 @@ def task(name: str) -> e.Task:
 
 
 def judgment(name: str, who: str, choice: e.Choice, **changes: Any) -> e.Judgment:
-    identity = judgment_id(name, who, 1)
+    identity = judgment_id(name, who, changes.get("revision", 1))
     common: dict[str, Any] = {"task": name, "annotator": who, "choice": choice, "mode": "recorded"} | changes
     return e.Judgment(id=identity, judgment=identity, **common)
 
@@ -107,3 +108,14 @@ def test_what_was_withdrawn_does_not_count_and_an_adjudicators_word_stands(world
     row = next(pair for pair in map(json.loads, lines) if pair["task"] == FIRST)
     assert row["verdict"] == "b"
     assert row["p_b"] == row["online"][1] == pytest.approx(0.97)
+
+
+def test_a_revision_takes_the_former_ones_place_and_withdrawn_it_does_not_bring_it_back(world: World) -> None:
+    append(world, judgment("t001", "ada", "a", revision=2), judgment("t002", "ada", "b", revision=2))
+    gone = judgment_id("t002", "ada", 2)
+    append(world, e.Retraction(id="r", judgment=gone, task="t002", annotator="ada", withdrawn=True, standing="s"))
+    with world.service.database.connect() as sql:
+        judged = evidence_on(sql, "default", ["t001", "t002"]).judged
+    assert [one.choice for one in judged if (one.item, one.annotator) == ("t001", "ada")] == ["a"]
+    assert not [one for one in judged if (one.item, one.annotator) == ("t002", "ada")]
+    assert len(judged) == len(said()) - 1
