@@ -24,7 +24,12 @@ from streams.events import Event
 from streams.topology import TOPOLOGY, Stage, Topology
 
 MOST_MESSAGE_BYTES = 16 * 1024 * 1024  # a batch of a million members or a dead letter must fit into `control`
-WEEK_MS = 7 * 24 * 3_600_000
+DAY_MS = 24 * 3_600_000
+WEEK_MS = 7 * DAY_MS
+COMPACTED = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(DAY_MS)}  # erased words are gone a day later
+# A worker that starts reads all states of its partitions, and the segment that is written to is never compacted: with
+# Kafka's 1 GiB it would read every state that ever was.
+STATES_SEGMENT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +198,7 @@ def _wanted(layout: Layout, replication: int) -> dict[str, dict[str, object]]:
             configs["flush.messages"] = "1"
         wanted[layout.full_name(topic.name)] = _options(layout.count(topic.name), replication, configs)
     for stage in layout.topology.stages.values():
-        configs = durable | {"cleanup.policy": "compact"}
+        configs = durable | COMPACTED | {"segment.bytes": str(STATES_SEGMENT_BYTES)}
         partitions = layout.count(layout.inbox(stage).name)
         wanted[layout.states(stage.name)] = _options(partitions, replication, configs)
     return wanted
@@ -205,5 +210,5 @@ def _options(partitions: int, replication: int, configs: dict[str, str]) -> dict
 
 def _kept(topic: KafkaTopic) -> dict[str, str]:
     if topic.compacted:
-        return {"cleanup.policy": "compact"}
+        return COMPACTED
     return {"cleanup.policy": "delete", "retention.ms": str(topic.kept_ms), "retention.bytes": "-1"}

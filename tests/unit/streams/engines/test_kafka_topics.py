@@ -7,7 +7,16 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams.codecs import encode
 from streams.engines.kafka_connection import KafkaConnection
-from streams.engines.kafka_topics import KAFKA_TOPICS, KafkaTopic, Layout, create_topics, make_layout, partition_of
+from streams.engines.kafka_topics import (
+    DAY_MS,
+    KAFKA_TOPICS,
+    STATES_SEGMENT_BYTES,
+    KafkaTopic,
+    Layout,
+    create_topics,
+    make_layout,
+    partition_of,
+)
 from streams.errors import DecodeError, SettingsError, UnavailableError
 from streams.events import Agreement
 from streams.topology import TOPOLOGY
@@ -91,6 +100,8 @@ def test_topics_are_made_once_with_what_they_need(kafka: KafkaConnection) -> Non
     assert config_of(kafka, "texts", "cleanup.policy") == "compact"
     assert config_of(kafka, "by-task", "retention.ms") == "-1"
     assert config_of(kafka, "states.preferences", "cleanup.policy") == "compact"
+    assert config_of(kafka, "states.preferences", "segment.bytes") == str(STATES_SEGMENT_BYTES)
+    assert config_of(kafka, "texts", "max.compaction.lag.ms") == str(DAY_MS)
 
 
 def test_another_number_of_partitions_is_refused(kafka: KafkaConnection) -> None:
