@@ -15,7 +15,8 @@ from tests.chaos.load import Load
 
 OVERLAP = 2
 PATIENCE = 600.0  # seconds without enough acknowledgements after which the deployment counts as dead
-CAMPAIGN = {"rules": [{"overlap": OVERLAP}], "targets": {"overlap_cap": OVERLAP}, "gold_rate": 0.0}
+# `spread`: they answer at random, and whoever is suspended for it has judgments taken back and given to others.
+CAMPAIGN = {"spread": True, "rules": [{"overlap": OVERLAP}], "targets": {"overlap_cap": OVERLAP}, "gold_rate": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
