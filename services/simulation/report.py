@@ -19,10 +19,10 @@ next point     cost of one more percent of right pairs, on to the next target
 right          of all pairs, adjudicated ones included
 calibration    expected error of the posteriors of verdicts by consensus
 hours          of work until all is done, if everybody works all the time
-asked in vain  requests for a task that found nothing: what was open was left to better annotators
-by bad people  judgments given in misconduct; who seems to guess is asked seldom long before an alarm is sure
+asked in vain  requests that found nothing: what was open was left to others
+by bad people  judgments given in misconduct; who seems to guess is asked seldom
 honest         people of an accuracy of at least {FLOOR:g}; bad: all other kinds
-turned away    people whom the qualification round did not let on
+judged         judgments of one person (median); unfit: not let on by qualification
 alarmed        people of whom an alarm told the lead, enforced or not
 delay          own judgments from misconduct to suspension (quartiles)"""
 
@@ -67,13 +67,16 @@ def rows(targets: Sequence[OfTarget]) -> dict[str, list[str]]:
 
 def kinds_table(kinds: Sequence[OfKind], target: float) -> Table:
     """One line a kind of people."""
-    table = Table(box=SIMPLE_HEAD, title=f"people at target {target:g}, over all trials", title_justify="left")
+    title = f"people at target {target:g}, over all trials"
+    table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), title=title, title_justify="left")  # fits into 80 columns
     table.add_column("kind", no_wrap=True)
-    for name in ("people", "judgments", "turned away", "alarmed", "suspended", "delay"):
-        table.add_column(name, justify="right")
+    rounds = ["unfit"] if any(one.turned_away.value for one in kinds) else []
+    for name in ("people", "judged", *rounds, "alarmed", "suspended", "delay"):
+        table.add_column(name, justify="right", no_wrap=True)
     for one in kinds:
-        shares = f"{one.turned_away.value:.0%}", f"{one.alarmed.value:.0%}", between(one.suspended)
-        table.add_row(one.kind, str(one.people), f"{one.judgments:.0f}", *shares, delay(one))
+        turned_away = [f"{one.turned_away.value:.0%}"] if rounds else []
+        cells = f"{one.alarmed.value:.0%}", between(one.suspended), delay(one)
+        table.add_row(one.kind, str(one.people), f"{one.judgments:.0f}", *turned_away, *cells)
     return table
 
 
