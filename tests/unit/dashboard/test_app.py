@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 import streamlit as st
+from streamlit.runtime.caching import cache_utils
 from streamlit.testing.v1 import AppTest
 
 from dashboard.client import KEY_VARIABLE
@@ -290,6 +291,7 @@ def test_viewers_share_what_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(request.url.path)
         return stub.transport().handle_request(request)
 
+    monkeypatch.setattr(cache_utils, "TTLCACHE_TIMER", lambda: 0.0)  # however slow the machine is, no time goes by
     connect(monkeypatch, httpx.MockTransport(respond))
     for _ in range(3):
         app = AppTest.from_file(SCRIPT, default_timeout=20)
