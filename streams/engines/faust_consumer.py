@@ -6,65 +6,24 @@ that follow by calling them gaps, and acknowledges stale messages. This consumer
 offset of each source partition to deliver. Whatever comes is measured against it; a message beyond it means that some
 are missing, and they are fetched again. Only messages of the present assignment can be acknowledged.
 
-Faust makes two tasks and a dozen calls of each message. So what it gets as one message is a batch of records of one
-source partition that follow each other.
-
 It leans on private names of faust-streaming 0.15.3 and aiokafka 0.14, which are pinned for it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
-from faust.types.tuples import ConsumerMessage
-
-from streams.engines.guarded import Delivery
 
 HOLE_EXIT = 71  # exit code: a hole that fetching again did not close
-MOST_RECORDS = 128  # of a record batch
 TRIES = 10  # fetches of the same place before the process is ended: a fresh one begins at the commit
 _log = structlog.get_logger("worker")
 
 Deliver = Callable[[Message], Awaitable[None]]
-
-
-class RecordBatch(ConsumerMessage):  # type: ignore[misc]
-    """Records of one source partition without a hole between them, as one message; its offset is that of the last."""
-
-    deliveries: list[Delivery]
-
-    @classmethod
-    def of(cls, tp: TP, records: Sequence[Any], generation_id: int) -> RecordBatch:
-        """The batch of these records of aiokafka's."""
-        last = records[-1]
-        batch = cls(tp.topic, tp.partition, last.offset, 0.0, 0, [], b"", b"", None, tp=tp, generation_id=generation_id)
-        batch.deliveries = [Delivery(tp.partition, r.offset, r.key or b"", r.value or b"") for r in records]
-        return batch
-
-    @property
-    def first(self) -> int:
-        """The offset of the first record."""
-        return self.deliveries[0].offset
-
-    def skip_to(self, offset: int) -> None:
-        """Drops the records before `offset`."""
-        del self.deliveries[: offset - self.first]
-
-
-def consecutive(records: Sequence[Any]) -> list[list[Any]]:
-    """The records in groups of at most MOST_RECORDS whose offsets follow each other."""
-    groups: list[list[Any]] = []
-    for record in records:
-        if groups and record.offset == groups[-1][-1].offset + 1 and len(groups[-1]) < MOST_RECORDS:
-            groups[-1].append(record)
-        else:
-            groups.append([record])
-    return groups
 
 
 class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
@@ -86,16 +45,11 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
         return bool(self.flow_active and message.generation_id == self.app.consumer_generation_id)
 
     def ack(self, message: Message) -> bool:
-        """Counts the message as done, if it is current: of a record batch, every record."""
-        if not self.is_current(message):
-            self.leave(message)
-            return False
-        done = bool(super().ack(message))
-        if done and isinstance(message, RecordBatch):
-            before = range(message.first, message.offset)
-            self._acked[message.tp].extend(before)
-            self._acked_index[message.tp].update(before)
-        return done
+        """Counts the message as done, if it is current."""
+        if self.is_current(message):
+            return bool(super().ack(message))
+        self.leave(message)
+        return False
 
     def leave(self, message: Message) -> None:
         """The message is out of hand but not done: nothing after it can be committed in this assignment."""
@@ -143,25 +97,23 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
     # ------------------------------------------------------------ delivery
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
-        """Messages in order; of the sources record batches, and only what is due."""
+        """Messages in order; of the sources only what is due."""
         behind_hole: set[TP] = set()
         async for tp, message in super().getmany(timeout):
-            if isinstance(message, RecordBatch):
-                if tp in behind_hole or not self._is_due(message, behind_hole):
+            if self._is_source(tp):
+                if tp in behind_hole or not self._is_due(tp, message.offset, behind_hole):
                     continue
                 self._read_offset[tp] = None  # else the base class would drop it, or fill a hole that is none
             yield tp, message
 
-    def _is_due(self, batch: RecordBatch, behind_hole: set[TP]) -> bool:
-        """Whether some of it is; what is not is dropped."""
-        tp, due = batch.tp, self._due.get(batch.tp)
-        if due is None or batch.offset < due or self.app.in_recovery:
+    def _is_due(self, tp: TP, offset: int, behind_hole: set[TP]) -> bool:
+        due = self._due.get(tp)
+        if due is None or offset < due or self.app.in_recovery:
             return False
-        if batch.first > due:
+        if offset > due:
             behind_hole.add(tp)
-            self._mend_hole(tp, due, batch.first)
+            self._mend_hole(tp, due, offset)
             return False
-        batch.skip_to(due)
         return True
 
     def _mend_hole(self, tp: TP, due: int, found: int) -> None:
@@ -176,21 +128,15 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
         """Hands over; what is cancelled on the way was not delivered and stays due."""
         due = self._due
         await self._hand_over(message)
-        if isinstance(message, RecordBatch) and due.get(message.tp) == message.first:
-            due[message.tp] = message.offset + 1
+        if due.get(message.tp) == message.offset:
+            due[message.tp] += 1
 
     def _fetch_again(self, tp: TP) -> None:
         self._thread.thread_loop.call_soon_threadsafe(self._thread.seek, tp, self._due[tp])
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         self.not_waiting_next_records.clear()  # the base class sets it here, and would never wait
-        fetched = await super()._getmany(active_partitions, timeout)
-        return {tp: consecutive(found) if self._is_source(tp) else found for tp, found in (fetched or {}).items()}
-
-    def _to_message(self, tp: TP, record: Any) -> Any:
-        if isinstance(record, list):
-            return RecordBatch.of(tp, record, self.app.consumer_generation_id)
-        return super()._to_message(tp, record)
+        return await super()._getmany(active_partitions, timeout)
 
     def _is_source(self, tp: TP) -> bool:
         return bool(self.app.topics.acks_enabled_for(tp.topic))

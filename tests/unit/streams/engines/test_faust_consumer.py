@@ -11,19 +11,9 @@ import faust
 import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from hypothesis import given
-from hypothesis import strategies as st
 from mode import Service
 
-from streams.engines.faust_consumer import (
-    HOLE_EXIT,
-    MOST_RECORDS,
-    TRIES,
-    GaplessConsumer,
-    GaplessTransport,
-    RecordBatch,
-    consecutive,
-)
+from streams.engines.faust_consumer import HOLE_EXIT, TRIES, GaplessConsumer, GaplessTransport
 
 SOURCE, CHANGELOG = TP("in", 0), TP("states", 0)
 
@@ -40,13 +30,15 @@ class Seeks(Service):  # type: ignore[misc]
         self.places.append((tp, offset))
 
 
-def record(offset: int) -> SimpleNamespace:
-    """As aiokafka brings it, as far as anybody looks at it."""
-    return SimpleNamespace(offset=offset, key=b"key", value=b"value %d" % offset)
+class Taken:
+    """A message, as far as the consumer looks at it."""
+
+    def __init__(self, offset: int, tp: TP, generation_id: int) -> None:
+        self.offset, self.tp, self.topic, self.generation_id, self.acked = offset, tp, tp.topic, generation_id, False
 
 
-def message(*offsets: int, generation: int = 1) -> RecordBatch:
-    return RecordBatch.of(SOURCE, [record(offset) for offset in offsets], generation)
+def message(offset: int, tp: TP = SOURCE, generation: int = 1) -> Taken:
+    return Taken(offset, tp, generation)
 
 
 class Bench:
@@ -70,10 +62,10 @@ class Bench:
         monkeypatch.setattr(driver.Consumer, "getmany", getmany)
 
     async def _deliver(self, taken: Any) -> None:
-        self.delivered += [delivery.offset for delivery in taken.deliveries]
+        self.delivered.append(taken.offset)
 
     async def fetch(self, *offsets: int) -> None:
-        self.fetched = [message(*(r.offset for r in group)) for group in consecutive([record(o) for o in offsets])]
+        self.fetched = [message(offset) for offset in offsets]
         async for _, taken in self.consumer.getmany(1.0):
             await self.consumer._count(taken)
 
@@ -186,28 +178,10 @@ def test_a_message_that_is_left_stops_the_commits_behind_it(monkeypatch: pytest.
     asyncio.run(scenario())
 
 
-def test_all_records_of_a_batch_are_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        bench = Bench(monkeypatch)
-        await bench.assigned(5)
-        bench.consumer.ack(message(8, 9))
-        bench.consumer.ack(message(5, 6, 7))
-        assert bench.consumer._new_offset(SOURCE) == 10
-
-    asyncio.run(scenario())
-
-
-@given(st.sets(st.integers(0, 2 * MOST_RECORDS), min_size=1))
-def test_groups_follow_each_other_and_leave_nothing_out(offsets: set[int]) -> None:
-    groups = [[r.offset for r in group] for group in consecutive([record(offset) for offset in sorted(offsets)])]
-    assert [offset for group in groups for offset in group] == sorted(offsets)
-    assert all(group == list(range(group[0], group[-1] + 1)) and len(group) <= MOST_RECORDS for group in groups)
-
-
 def test_changelogs_pass_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> list[int]:
         bench = Bench(monkeypatch)
-        bench.fetched = [SimpleNamespace(offset=offset, tp=CHANGELOG) for offset in (3, 9)]
+        bench.fetched = [message(offset, CHANGELOG) for offset in (3, 9)]
         return [taken.offset async for _, taken in bench.consumer.getmany(1.0)]
 
     assert asyncio.run(scenario()) == [3, 9]
