@@ -80,7 +80,7 @@ def labels_wanted(life: Life, after: Decision) -> int:
     """How many judgments the task asks for at once; gold and recorded tasks ask for none."""
     if after.status != "open" or life.task.gold is not None or life.task.mode == "recorded":
         return 0
-    return max(0, after.slots_wanted - after.counted)
+    return max(0, after.slots_wanted - after.counted - after.lost)
 
 
 @dataclass(frozen=True, kw_only=True)

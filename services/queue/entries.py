@@ -35,8 +35,13 @@ class Hold:
 
     @property
     def takes_slot(self) -> bool:
-        """A lease, or a judgment that counts."""
-        return self.state in (*LEASED, "judged") and not self.late and not self.withdrawn
+        """A lease, or a judgment in time.
+
+        One that was withdrawn keeps its slot: the stage asks for one more (`TaskUpdate.slots_wanted`). Nobody counts
+        adjudications, so that a withdrawn one gives its place free.
+        """
+        gone = self.late or (self.withdrawn and self.role == "adjudicator")
+        return self.state in (*LEASED, "judged") and not gone
 
 
 @dataclass(slots=True, kw_only=True)

@@ -111,7 +111,7 @@ class TaskUpdate(Event, frozen=True, kw_only=True):
 
     task: str
     status: TaskStatus
-    slots_wanted: int  # slots in all; one filled by a judgment of weight 0 is added, adjudication is not counted
+    slots_wanted: int  # slots in all; one filled in vain (weight 0, or withdrawn) is added, adjudication is not counted
     judgments: int  # counted so far
     vetoed: bool = False
     reason: str = ""  # of gold that is retired, rests or is in use again; "" of other tasks

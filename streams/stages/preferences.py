@@ -76,6 +76,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     status: TaskStatus
     slots_wanted: int
     counted: int
+    lost: int  # slots filled in vain
     belief: Posterior
     verdict: Choice | None = None
     reached: Reached = "withdrawn"
@@ -175,13 +176,14 @@ def decide(
     """How the task stands, from its votes alone; `belief` is the posterior from those that are counted."""
     ids = tuple(vote.judgment for vote in counted)
     n = len(counted)
-    lost = sum(fills_in_vain(vote) and vote.judgment not in withdrawn for vote in votes)
+    lost = sum(fills_in_vain(vote, withdrawn) for vote in votes)
     word = next((v for v in reversed(votes) if v.role == "adjudicator" and v.judgment not in withdrawn), None)
     if word is not None:
         return Decision(
             status="closed",
             slots_wanted=n + lost,
             counted=n,
+            lost=lost,
             belief=overruled(belief, word.choice),
             verdict=word.choice,
             reached="adjudicated",
@@ -193,11 +195,12 @@ def decide(
     if vetoed or reached is None:
         status = "escalated" if vetoed else status
         wanted = n if vetoed else wanted
-        return Decision(status=status, slots_wanted=wanted + lost, counted=n, belief=belief, vetoed=vetoed)
+        return Decision(status=status, slots_wanted=wanted + lost, counted=n, lost=lost, belief=belief, vetoed=vetoed)
     return Decision(
         status=status,
         slots_wanted=wanted + lost,
         counted=n,
+        lost=lost,
         belief=belief,
         verdict=best,
         reached=reached,
@@ -205,9 +208,13 @@ def decide(
     )
 
 
-def fills_in_vain(vote: Vote) -> bool:
-    """Whether the vote has a slot and no weight: its annotator was suspended while at it."""
-    return vote.weight == 0 and not vote.late and vote.role != "adjudicator"
+def fills_in_vain(vote: Vote, withdrawn: tuple[str, ...]) -> bool:
+    """Whether the vote has a slot and does not count: its annotator was suspended while at it, or it was taken back.
+
+    The queue leaves it its slot. So one more is wanted here, and nowhere else: were both to make up for it, the task
+    would be judged once too often.
+    """
+    return (vote.weight == 0 or vote.judgment in withdrawn) and not vote.late and vote.role != "adjudicator"
 
 
 def standing_of(task: Task, n: int, probability: float) -> tuple[TaskStatus, int, Reached | None]:

@@ -208,7 +208,7 @@ COUNTS = {
     "judgments": "SELECT count(*) FROM judgments",
     "judgments without assessment": "SELECT count(*) FROM judgments WHERE NOT assessed",
     "tasks over their slots": "SELECT count(*) FROM (SELECT t.task FROM tasks t JOIN judgments j USING (task)"
-    " WHERE t.gold IS NULL AND NOT j.late AND NOT j.withdrawn AND j.role = 'annotator'"
+    " WHERE t.gold IS NULL AND NOT j.late AND j.role = 'annotator'"
     " GROUP BY t.task, t.slots_wanted HAVING count(DISTINCT j.annotator) > t.slots_wanted) AS over",
     "sampled outputs without a task": "SELECT count(*) FROM outputs o WHERE o.sampled AND o.gold IS NULL"
     " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.a->>'output' = o.output)",

@@ -320,16 +320,28 @@ def test_more_slots_are_wanted_and_closed(desk: Desk) -> None:
     assert desk.judge(second)  # the slot was theirs
 
 
-def test_a_retraction_frees_a_slot_and_a_restored_one_takes_it(desk: Desk) -> None:
+def test_a_withdrawn_judgment_keeps_its_slot_until_one_more_is_wanted(desk: Desk) -> None:
     desk.commit(task("t"))
     grant = desk.next("ada")
     assert grant is not None
     desk.judge(grant)
     told = e.Retraction(judgment=judgment_id("t", "ada", 1), task="t", annotator="ada", standing="s", withdrawn=True)
-    desk.commit(told, replace(told, withdrawn=False))
-    assert desk.next("bob") is None
     desk.commit(told)
+    assert desk.next("bob") is None
+    desk.commit(e.TaskUpdate(task="t", status="open", slots_wanted=2, judgments=0))
     assert name_of(desk.next("bob")) == "t"
+    assert desk.next("cy") is None
+
+
+def test_a_withdrawn_adjudication_is_done_again(desk: Desk) -> None:
+    desk.commit(task("t"), e.TaskUpdate(task="t", status="escalated", slots_wanted=0, judgments=0))
+    grant = desk.next("ada", adjudicates=True)
+    assert grant is not None
+    desk.judge(grant)
+    assert desk.next("bob", adjudicates=True) is None
+    told = e.Retraction(judgment=judgment_id("t", "ada", 1), task="t", annotator="ada", standing="s", withdrawn=True)
+    desk.commit(told)
+    assert name_of(desk.next("bob", adjudicates=True)) == "t"
 
 
 def test_a_budget_ends_what_is_bought(desk: Desk) -> None:

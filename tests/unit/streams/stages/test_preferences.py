@@ -148,6 +148,12 @@ def test_late_and_weightless_judgments_do_not_count() -> None:
     assert updates(events) == [("open", 4)]  # the weightless one sits in a slot; the late one has none
 
 
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_one_judgment_that_does_not_count_asks_for_one_more_whatever_befell_it(weight: float) -> None:
+    events = [task(), says("w"), says("x"), says("y", weight=weight), takes_back("y.1")]
+    assert updates(events)[-1] == ("open", 4)
+
+
 def test_judgments_in_flight_at_the_close_count_and_revise() -> None:
     events = [task(), says("w"), says("x"), says("y"), says("z")]
     assert [preference.revision for preference in preferences(events)] == [1, 2]
@@ -224,7 +230,7 @@ def test_a_retraction_reopens_and_a_restoration_runs_it_backwards() -> None:
         ("a", "target", 3),
     ]
     assert (found[0].p_a, found[0].judgments) == (found[2].p_a, found[2].judgments)
-    assert updates([*events, gone]) == [("closed", 3), ("open", 3)]
+    assert updates([*events, gone]) == [("closed", 3), ("open", 4)]
     assert updates([*events, gone, back])[-1] == ("closed", 3)
 
 
