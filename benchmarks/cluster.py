@@ -36,6 +36,7 @@ from streams.engines.kafka_reader import KafkaReader
 from streams.engines.kafka_topics import create_topics, make_layout
 from streams.engines.port import Transaction
 from streams.events import Campaign, Event, Judgment, Output, Text
+from tests.services.postgres import enterable
 
 CHUNK = 256  # events of one work, as the API admits them
 STAGES = ("tasks", "pairings", "assessments", "preferences")
@@ -276,7 +277,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of judging at 100/s")
     told = parser.parse_args()
     table = Table(*COLUMNS, title="a cluster on one machine")
-    with tempfile.TemporaryDirectory() as folder, Deployment(Path(folder)) as deployment:
+    with tempfile.TemporaryDirectory() as folder, Deployment(enterable(Path(folder))) as deployment:
         for figure in figures(deployment, told.outputs, told.judgments, told.seconds):
             table.add_row(*row_of(figure))
             Console(stderr=True).print(*row_of(figure), sep="  ")  # it takes minutes: whoever breaks it off has these

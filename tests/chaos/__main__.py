@@ -12,9 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.chaos.cluster import Cluster
+from tests.chaos.cluster import EveryProcess
 from tests.chaos.deployments import OneMachine
 from tests.chaos.run import Plan, Report, run
+from tests.services.postgres import enterable
 
 
 def main() -> None:
@@ -25,8 +26,8 @@ def main() -> None:
     parser.add_argument("--cluster", action="store_true", help="Kafka, PostgreSQL, Redis and every process of ours")
     options = parser.parse_args()
     screen = Console(stderr=True)
-    kind = Cluster if options.cluster else OneMachine
-    folder = _open_to_all(Path(tempfile.mkdtemp(prefix="prefloop-chaos-")))
+    kind = EveryProcess if options.cluster else OneMachine
+    folder = enterable(Path(tempfile.mkdtemp(prefix="prefloop-chaos-")))
     screen.print(f"logs in {folder}, which is kept where a promise was broken")
     with kind(folder / "chaos") as deployment:
         plan = Plan(kills=options.kills, seed=options.seed)
@@ -35,11 +36,6 @@ def main() -> None:
     if report.violations:
         sys.exit(1)
     shutil.rmtree(folder)
-
-
-def _open_to_all(folder: Path) -> Path:
-    folder.chmod(0o755)  # PostgreSQL does not run as root
-    return folder
 
 
 def lines_of(report: Report) -> Iterator[str]:

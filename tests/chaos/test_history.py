@@ -13,12 +13,12 @@ from streams.admission import judgment_id
 from streams.engines.port import Record
 from streams.events import Assessment, Assignment, Candidate, Event, Judgment, Output, Reliability, Response, Task
 from streams.topology import TOPOLOGY
-from tests.chaos.cluster import Cluster
+from tests.chaos.cluster import EveryProcess
 from tests.chaos.deployments import OneMachine
 from tests.chaos.history import Acknowledged, Found, violations
 from tests.chaos.run import Plan, Report, run
 from tests.services.kafka import Broker
-from tests.services.postgres import Postgres
+from tests.services.postgres import Postgres, enterable
 from tests.services.redis import Redis
 
 QUOTA = 2
@@ -149,10 +149,7 @@ def test_a_cluster_keeps_its_promises_under_kills(
     postgres: Postgres, redis_server: Redis, kafka_broker: Broker
 ) -> None:
     """The fixtures say whether the servers are here; the cluster starts some of its own, to kill them."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL does not run as root
-        with Cluster(folder / "chaos") as cluster:
-            report = run(cluster, Plan(kills=3, seed=20261121, producers=2, annotators=6, between=20))
+    with tempfile.TemporaryDirectory() as name, EveryProcess(enterable(Path(name)) / "chaos") as cluster:
+        report = run(cluster, Plan(kills=3, seed=20261121, producers=2, annotators=6, between=20))
     assert report.violations == []
     assert report.kills.total() == 3

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -19,10 +20,11 @@ from services.cluster.composition import ClusterService, open_cluster
 from services.cluster.processes import ActiveCoordinator, make_materializer, make_reconciler
 from services.cluster.setup import setup_cluster
 from services.settings import Settings
+from services.spawned import free_port
 from services.store.database import transaction
 from streams.engines.kafka_connection import KafkaConnection
 from tests.integration.world import JUDGING, KEYS, World
-from tests.services.postgres import free_port
+from tests.services.cluster import environment_of
 from tests.services.redis import Redis
 
 PARTITIONS = 2
@@ -89,26 +91,10 @@ def coordinating(settings: Settings) -> Iterator[None]:
         active.stop()
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
-    """The same settings for a process of its own."""
-    return {
-        "PREFLOOP_KAFKA": settings.kafka,
-        "PREFLOOP_KAFKA_PREFIX": settings.kafka_prefix,
-        "PREFLOOP_KAFKA_PARTITIONS": str(settings.kafka_partitions),
-        "PREFLOOP_DATABASE_URL": settings.database_url,
-        "PREFLOOP_REDIS_URL": settings.redis_url,
-        "PREFLOOP_KAFKA_PROTOCOL": settings.kafka_protocol,
-        "PREFLOOP_KAFKA_MECHANISM": settings.kafka_mechanism,
-        "PREFLOOP_KAFKA_USERNAME": settings.kafka_username,
-        "PREFLOOP_KAFKA_PASSWORD": settings.kafka_password,
-        "PREFLOOP_KAFKA_CA_FILE": settings.kafka_ca_file,
-    }
-
-
 @contextmanager
 def working(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process."""
-    environment = {**os.environ, **environment_of(settings), "PREFLOOP_PORT": str(free_port())}
+    environment = {**os.environ, **environment_of(replace(settings, port=free_port()))}
     with subprocess.Popen([sys.executable, "-m", "services.worker"], env=environment) as worker:
         yield worker
         worker.kill()

@@ -14,13 +14,13 @@ import httpx
 import psutil
 import pytest
 
+from services.spawned import free_port
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_log import KafkaLog
 from streams.engines.kafka_reader import KafkaReader
 from streams.engines.kafka_topics import create_topics, make_layout
 from streams.events import Event, Output, Response
 from tests.contract.sqlite_admissions import SqliteAdmissions
-from tests.services.kafka import free_port
 
 pytestmark = pytest.mark.slow
 

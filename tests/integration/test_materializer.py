@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from kafka import KafkaProducer
@@ -20,14 +21,16 @@ from services.cluster.brokers import layout_of
 from services.cluster.composition import ClusterService, open_cluster
 from services.cluster.processes import make_materializer
 from services.settings import Settings
+from services.spawned import free_port
 from services.store import models as m
 from services.store.database import open_postgres
 from services.store.postgres_schema import migrate
 from streams import events as e
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_topics import create_topics
-from tests.integration.cluster import closing, environment_of, eventually, settings_of
-from tests.services.postgres import Postgres, free_port
+from tests.integration.cluster import closing, eventually, settings_of
+from tests.services.cluster import environment_of
+from tests.services.postgres import Postgres
 from tests.services.redis import Redis
 
 pytestmark = pytest.mark.slow
@@ -62,7 +65,7 @@ def folded(service: ClusterService) -> tuple[int, int]:
 @contextmanager
 def process(settings: Settings, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """`prefloop materializer`."""
-    environment = {**environment_of(settings), "PREFLOOP_PORT": str(port)}
+    environment = environment_of(replace(settings, port=port))
     command = [sys.executable, "-m", "services.cli", "materializer"]
     with subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL) as running:
         yield running

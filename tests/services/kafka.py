@@ -5,68 +5,48 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from services.spawned import free_port
 from streams.engines.kafka_connection import KafkaConnection
+from tests.services.server import Server, require
 
 JARS = Path(os.environ.get("PREFLOOP_KAFKA_JARS", Path.home() / ".cache/prefloop/kafka-4.1.1"))
-READY_WITHIN = 180.0  # seconds; 2 s on an idle machine, 5 s after a kill, much more on a busy one
 CLUSTER_ID = "5vBmTMUaQhW3iLDFJ7e0oA"
 
 
-class Broker:
-    """One Kafka node in a folder of its own, on free ports; it can be stopped, killed and started again."""
+class Broker(Server):
+    """One Kafka node."""
 
     def __init__(
         self, folder: Path, *, listeners: Sequence[str] = (), more: str = "", users: Sequence[str] = ()
     ) -> None:
         """`listeners` besides the usual ones, `more` configuration, which wins, `users` for its format."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._running: subprocess.Popen[bytes] | None = None
-        self.port, controller = free_port(), free_port()
+        super().__init__(folder)
         self._configuration = folder / "server.properties"
-        self._configuration.write_text(_properties(folder / "log", self.port, controller, listeners) + more)
+        self._configuration.write_text(_properties(folder / "log", self.port, free_port(), listeners) + more)
         place = ("-t", CLUSTER_ID, "-c", str(self._configuration))
-        self._java("kafka.tools.StorageTool", "format", *place, *users).wait()
+        with self.log.open("ab") as log:
+            _java(log, "kafka.tools.StorageTool", "format", *place, *users).wait()
 
     @property
     def servers(self) -> str:
         """As clients want it."""
         return f"127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Starts the node; returns when it answers."""
-        self._running = self._java("kafka.Kafka", str(self._configuration))
-        deadline = time.monotonic() + READY_WITHIN
-        while not self._answers():
-            if self._running.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"Kafka did not start: {self._log.read_text()[-2000:]}")
+    def launch(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """See Server."""
+        return _java(log, "kafka.Kafka", str(self._configuration))
 
-    def stop(self) -> None:
-        """Ends it in good order."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Ends it with -9."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._running is not None:
-            self._running.send_signal(how)
-            self._running.wait(timeout=60)
-            self._running = None
-
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """See Server."""
         from kafka.admin import KafkaAdminClient  # not at import: every test run loads this file
         from kafka.errors import KafkaError
 
@@ -78,16 +58,11 @@ class Broker:
         except (OSError, KafkaError):
             return False
 
-    def _java(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
-        options = ["-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                ["java", *options, "-cp", f"{JARS}/*", main, *arguments], stdout=log, stderr=subprocess.STDOUT
-            )
 
-    @property
-    def _log(self) -> Path:
-        return self._folder / "kafka.log"
+def _java(log: IO[bytes], main: str, *arguments: str) -> subprocess.Popen[bytes]:
+    options = ["-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    command = ["java", *options, "-cp", f"{JARS}/*", main, *arguments]
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
 
 def _properties(folder: Path, port: int, controller: int, more: Sequence[str]) -> str:
@@ -116,13 +91,6 @@ num.io.threads=4
 """
 
 
-def free_port() -> int:
-    """Nobody listened on it a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def absent() -> str:
     """Why Kafka cannot be started here; "" where it can. Fetches the jars the first time."""
     if shutil.which("java") is None:
@@ -148,11 +116,8 @@ def _fetch() -> str:
 
 
 def require_kafka() -> None:
-    """Skips the test where Kafka cannot be started; fails it where continuous integration wants every service."""
-    if reason := absent():
-        if os.environ.get("PREFLOOP_CI_REQUIRES_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    """See require."""
+    require(absent())
 
 
 @pytest.fixture(scope="session")

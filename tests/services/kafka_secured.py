@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.services.kafka import Broker, free_port
+from services.spawned import free_port
+from tests.services.kafka import Broker
 
 USER, PASSWORD = "prefloop", "a-password-of-this-test"
 

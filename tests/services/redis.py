@@ -2,84 +2,50 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
+from typing import IO
 
 import pytest
 import redis as client
 
-REQUIRED = "PREFLOOP_CI_REQUIRES_SERVICES"  # 1: an absent service is a failure, not a skipped test
-WAIT_S = 30
+from tests.services.server import Server, require
 
 
-class Redis:
-    """A server that tests may kill and start again. It keeps its contents over a kill, as many managed ones do."""
+def absent() -> str:
+    """Why Redis cannot be started here; "" where it can."""
+    return "" if shutil.which("redis-server") else "no Redis here: apt-get install redis-server"
 
-    def __init__(self, folder: Path, program: str, port: int) -> None:
-        self.folder = folder
-        self.port = port
-        self._program = program
-        self._server: subprocess.Popen[bytes] | None = None
+
+class Redis(Server):
+    """It keeps its contents over a kill, as many managed ones do."""
 
     @property
     def url(self) -> str:
         """As clients take it."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
-        """Returns when it answers."""
+    def launch(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """See Server."""
         kept = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
-        with (self.folder / "log").open("ab") as log:
-            self._server = subprocess.Popen([self._program, *where, *kept], stdout=log, stderr=log)
-        self._await_answer()
+        return subprocess.Popen(["redis-server", *where, *kept], stdout=log, stderr=log)
 
-    def kill(self) -> None:
-        """As the kernel would: no farewell to anybody."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """Ends it in good order."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._server is not None:
-            self._server.send_signal(how)
-            self._server.wait(WAIT_S)
-            self._server = None
-
-    def _await_answer(self) -> None:
-        deadline = time.monotonic() + WAIT_S
-        with client.Redis(port=self.port) as probe:
-            while True:
-                try:
-                    probe.ping()
-                    return
-                except client.ConnectionError:
-                    if time.monotonic() > deadline:
-                        raise AssertionError((self.folder / "log").read_text()) from None
-                    time.sleep(0.02)  # between two looks, not for a guess at how long it takes
+    def answers(self) -> bool:
+        """See Server."""
+        try:
+            with client.Redis(port=self.port) as probe:
+                return bool(probe.ping())
+        except client.ConnectionError:  # also while it reads what it kept
+            return False
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """The session's server."""
-    program = shutil.which("redis-server")
-    if program is None:
-        reason = "no Redis here: apt-get install redis-server"
-        if os.environ.get(REQUIRED) == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = Redis(tmp_path_factory.mktemp("redis"), program, port)
+    require(absent())
+    server = Redis(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
     server.stop()
