@@ -1,4 +1,4 @@
-"""Stages on Faust while workers join, leave and are killed with -9: `python -m tests.chaos.stages --runs 20 --seed 1`.
+"""Stages on Faust; workers join, leave, freeze, are killed with -9: `python -m tests.chaos.stages --runs 20 --seed 1`.
 
 40,000 events go through two stages and a cycle; afterwards every state must be exact, in order, and every derived event
 there, its copies identical. The plan of a run follows from its seed; the moments that it meets do not.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ class Report:
     seed: int
     events: int = NUMBERS * 5
     kills: int = 0
+    freezes: int = 0  # with SIGSTOP
     joins: int = 0
     leaves: int = 0
     own_exits: list[int] = field(default_factory=list)  # codes of workers that ended themselves
@@ -64,11 +66,14 @@ class Crew:
         self._report = report
         self._chance = random.Random(seed)
         self._steady = [harness.add_worker() for _ in range(STEADY)]
+        self._frozen: subprocess.Popen[bytes] | None = None
+        self._thaw_at = 0.0
         self._guest: subprocess.Popen[bytes] | None = None
         self._next = time.monotonic() + 3.0
 
     def tend(self, *, disturb: bool) -> None:
         """Starts again who ended; now and then disturbs somebody."""
+        self._thaw()
         for place, worker in enumerate(self._steady):
             if (code := worker.poll()) is not None:
                 if code != -9:
@@ -76,11 +81,24 @@ class Crew:
                 self._steady[place] = self._harness.add_worker()
         if disturb and time.monotonic() > self._next:
             self._next = time.monotonic() + self._chance.uniform(0.5, 3.0)
-            self._chance.choice([self._kill, self._come_or_go])()
+            self._chance.choice([self._kill, self._come_or_go, self._freeze])()
 
     def _kill(self) -> None:
         self._chance.choice(self._steady).kill()
         self._report.kills += 1
+
+    def _freeze(self) -> None:
+        """Longer than a session: the others take its partitions, and it does not know of it when it goes on."""
+        if self._frozen is None:
+            self._frozen = self._chance.choice(self._steady)
+            self._frozen.send_signal(signal.SIGSTOP)
+            self._thaw_at = time.monotonic() + self._chance.uniform(3.0, 7.0)
+            self._report.freezes += 1
+
+    def _thaw(self) -> None:
+        if self._frozen is not None and time.monotonic() > self._thaw_at:
+            self._frozen.send_signal(signal.SIGCONT)
+            self._frozen = None
 
     def _come_or_go(self) -> None:
         if self._guest is None or self._guest.poll() is not None:
