@@ -240,7 +240,6 @@ def test_suspending_stops_the_next_task_at_once(world: World) -> None:
     world("producer", "POST", "/v1/outputs", {**OUTPUT, "id": "o-2"})
     world("lead", "POST", "/v1/annotators/an_annotator/suspend", {"reason": "too fast", "retract": True})
     assert error_of(world("annotator", "POST", "/v1/tasks/next"), 403)["message"].endswith("the reason given: too fast")
-    world.service.engine.drain()
     assert world("annotator", "GET", "/v1/me").json()["standing"] == "suspended"
     assert world("lead", "GET", "/v1/annotators/an_annotator").json()["since"] == 1
     assert world("lead", "POST", "/v1/annotators/an_annotator/reinstate", {"reason": "talked"}).status_code == 200
