@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 State = Literal["granting", "granted", "judging", "judged", "skipping", "skipped", "expired"]
 OPEN: tuple[State, ...] = ("granting", "granted")  # a grant that is being written takes its slot as well
 LEASED: tuple[State, ...] = (*OPEN, "judging", "skipping")
+TAKEN: tuple[State, ...] = (*LEASED, "judged")
 ADJUDICATION_SLOT = -1
 
 
@@ -41,7 +42,7 @@ class Hold:
         adjudications, so that a withdrawn one gives its place free.
         """
         gone = self.late or (self.withdrawn and self.role == "adjudicator")
-        return self.state in (*LEASED, "judged") and not gone
+        return self.state in TAKEN and not gone
 
 
 @dataclass(slots=True, kw_only=True)

@@ -17,7 +17,7 @@ class Lane:
 
     def __init__(self) -> None:
         self._seqs: list[int] = []
-        self._entries: list[Entry] = []
+        self._entries: list[Entry | None] = []  # None: withdrawn
         self._cursors: dict[str, int] = {}
         self._next = 0
         self._withdrawn = 0
@@ -31,6 +31,7 @@ class Lane:
 
     def remove(self, entry: Entry) -> None:
         """Withdraws the offer."""
+        self._entries[bisect_left(self._seqs, entry.seq)] = None
         entry.lane, entry.seq = None, -1
         self._withdrawn += 1
         if self._withdrawn > COMPACTED_FROM and self._withdrawn * 2 > len(self._entries):
@@ -38,25 +39,20 @@ class Lane:
 
     def first(self, annotator: str, exclude: Collection[str]) -> Entry | None:
         """The first offer that the annotator never had; amortised O(1)."""
-        passed = True  # whether the cursor may move on: not over what is only excluded for now
-        for index in range(bisect_left(self._seqs, self._cursors.get(annotator, 0)), len(self._seqs)):
-            entry = self._entries[index]
-            if self._is_offered(index) and annotator not in entry.holds:
-                if entry.facts.task not in exclude:
-                    return entry
-                passed = False
-            if passed:
-                self._cursors[annotator] = self._seqs[index] + 1
+        entries, end = self._entries, len(self._entries)
+        at = bisect_left(self._seqs, self._cursors.get(annotator, 0))
+        while at < end and ((entry := entries[at]) is None or annotator in entry.holds):
+            at += 1
+        self._cursors[annotator] = self._seqs[at] if at < end else self._next
+        for index in range(at, end):  # the cursor does not move over what is only excluded for now
+            entry = entries[index]
+            if entry is not None and annotator not in entry.holds and entry.facts.task not in exclude:
+                return entry
         return None
 
-    def _is_offered(self, index: int) -> bool:
-        entry = self._entries[index]
-        return entry.lane is self and entry.seq == self._seqs[index]
-
     def _compact(self) -> None:
-        kept = [index for index in range(len(self._seqs)) if self._is_offered(index)]
-        self._seqs = [self._seqs[index] for index in kept]
-        self._entries = [self._entries[index] for index in kept]
+        kept = [(seq, entry) for seq, entry in zip(self._seqs, self._entries, strict=True) if entry is not None]
+        self._seqs, self._entries = [seq for seq, _ in kept], [entry for _, entry in kept]
         self._withdrawn = 0
 
 

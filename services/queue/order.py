@@ -46,17 +46,18 @@ def choose(
     Whoever has to qualify for a campaign is given its gold first, and nothing else of it.
     """
     name = worker.annotator
-    offers = [offer for offer in offers if offer.campaign not in worker.capped]
-    offers = [offer for offer in offers if offer.campaign not in worker.barred]
+    shut = worker.capped | worker.barred
+    offers = [offer for offer in offers if offer.campaign not in shut]
     if worker.adjudicates:
         for offer in offers:
             if (escalated := offer.first("escalated", name, exclude)) is not None:
                 return escalated, "adjudicator"
     offers = [offer for offer in offers if not terms.is_spent(offer.campaign)]
-    trial = [offer for offer in offers if offer.campaign in worker.unqualified]
-    if (asked := _first_gold(name, trial, exclude)) is not None:
-        return asked, "annotator"
-    offers = [offer for offer in offers if offer.campaign not in worker.unqualified]
+    if worker.unqualified:
+        trial = [offer for offer in offers if offer.campaign in worker.unqualified]
+        if (asked := _first_gold(name, trial, exclude)) is not None:
+            return asked, "annotator"
+        offers = [offer for offer in offers if offer.campaign not in worker.unqualified]
     kind, entry = _by_grade(name, offers, exclude, terms)
     if entry is None:
         return None
@@ -73,9 +74,9 @@ def _by_grade(
 ) -> tuple[Kind, Entry | None]:
     kinds: tuple[Kind, Kind] = ("begun", "fresh") if terms.grade == "better" else ("fresh", "begun")
     for kind in kinds:
-        entry = _most_urgent([offer.first(kind, annotator, exclude) for offer in offers])
-        if entry is not None:
-            return kind, entry
+        found = [entry for offer in offers if (entry := offer.first(kind, annotator, exclude)) is not None]
+        if found:
+            return kind, min(found, key=_urgency)
     return kinds[1], None
 
 
@@ -98,6 +99,6 @@ def _first_gold(annotator: str, offers: Sequence[Offers], exclude: Collection[st
     return next((found for offer in offers if (found := offer.first("gold", annotator, exclude))), None)
 
 
-def _most_urgent(entries: Sequence[Entry | None]) -> Entry | None:
-    found = [entry for entry in entries if entry is not None]
-    return min(found, key=lambda entry: (-entry.priority, entry.order), default=None)
+def _urgency(entry: Entry) -> tuple[int, int]:
+    """The most urgent first."""
+    return -entry.priority, entry.order

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from services.coordinator import priors
@@ -34,6 +35,7 @@ from streams.engines.port import Record
 from streams.events import (
     Alert,
     Assessment,
+    Assignment,
     Campaign,
     Choice,
     Event,
@@ -41,7 +43,9 @@ from streams.events import (
     Judgment,
     Preference,
     Reliability,
+    Retraction,
     Standing,
+    Task,
     TaskStatus,
     TaskUpdate,
 )
@@ -49,10 +53,9 @@ from streams.quality import gold
 from streams.quality.consensus import Posterior
 from streams.quality.qualification import Outcome, decide
 from streams.quality.routing import Grade
-from streams.topology import TOPOLOGY
 
-FOR_THE_QUEUE = frozenset(
-    ("campaigns", "tasks", "task_updates", "standings", "assignments", "judgments", "assessments", "retractions")
+FOR_THE_QUEUE: frozenset[type[Event]] = frozenset(
+    (Campaign, Task, TaskUpdate, Standing, Assignment, Judgment, Assessment, Retraction)
 )
 
 
@@ -91,8 +94,7 @@ class InMemoryCampaign:
         }
         self._queue = MemoryQueue(_NoArchive())
         self._queue.restore(iter(()), [], {}, {}, {})
-        self._topics = {t.event: t.name for t in TOPOLOGY.topics.values() if t.name in FOR_THE_QUEUE}
-        self._offsets = dict.fromkeys(FOR_THE_QUEUE, 0)
+        self._offsets = count()
         self._listen = listen
         self._loop = InMemoryLoop(self._hear)
         self.push(self.definition)
@@ -266,11 +268,8 @@ class InMemoryCampaign:
     def _hear(self, event: Event) -> None:
         if self._listen is not None:
             self._listen(event)
-        topic = self._topics.get(type(event))
-        if topic is not None:
-            offset = self._offsets[topic]
-            self._offsets[topic] = offset + 1
-            self._queue.apply((Record(topic=topic, partition=0, offset=offset, key="", event=event),))
+        if type(event) in FOR_THE_QUEUE:  # which wants to know of a record what came first, and nothing else
+            self._queue.apply((Record(topic="", partition=0, offset=next(self._offsets), key="", event=event),))
         note = self._notes.get(type(event))
         if note is not None:
             note(event)

@@ -10,9 +10,11 @@ e-BH over all pairs keeps the false discovery rate, and pairs that share a membe
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+
+from msgspec.structs import replace
 
 from streams.events import Choice, Struct
 from streams.quality.discovery import accused
@@ -70,29 +72,30 @@ def relative_dissent(tasks: Sequence[Answered]) -> dict[str, float]:
 
 def pairs(tasks: Sequence[Answered]) -> dict[Pair, Together]:
     """Every pair that shares enough tasks."""
-    relative = relative_dissent(tasks)
+    relative, shared = relative_dissent(tasks), Counter[Pair]()
     found: dict[Pair, Together] = defaultdict(Together)
     for task in tasks:
         wrong, n = set(dissenters(task)), len(task.choices)
-        for pair in combinations(sorted(task.choices), 2):
+        met = list(combinations(sorted(task.choices), 2))
+        shared.update(met)  # most pairs make no mistake: they are counted, and no more
+        for pair in met if wrong else ():
             company = (pair[0] in wrong) + (pair[1] in wrong)
-            misleading = (len(wrong) - company + 0.5) / (n - 1)
-            p, q = (min(misleading * relative[who], MOST_LIKELY) for who in pair)
-            chance = DIFFICULTY * p * q / (p + q - p * q)
-            found[pair] = _met(found[pair], chance, company)
-    return {pair: one for pair, one in found.items() if one.shared >= FEW}
+            if company:
+                misleading = (len(wrong) - company + 0.5) / (n - 1)
+                p, q = (min(misleading * relative[who], MOST_LIKELY) for who in pair)
+                found[pair] = _erred(found[pair], DIFFICULTY * p * q / (p + q - p * q), company == 2)
+    return {pair: replace(found[pair], shared=count) for pair, count in shared.items() if count >= FEW}
 
 
-def _met(one: Together, chance: float, dissents: int) -> Together:
-    """With another shared task, on which so many of the two dissent; where nearly everybody does, nothing is bet."""
-    capitals, together = one.capitals, dissents == 2
-    if dissents and chance < MOST_LIKELY:
+def _erred(one: Together, chance: float, together: bool) -> Together:
+    """With another mistake of one of them, or of both; where nearly everybody makes it, nothing is bet."""
+    capitals = one.capitals
+    if chance < MOST_LIKELY:
         bets = ratios(together, chance, [chance + share * (1.0 - chance) for share in ALTERNATIVES])
         capitals = tuple([capital * factor for capital, factor in zip(capitals, bets, strict=True)])
     return Together(
-        shared=one.shared + 1,
         together=one.together + together,
-        expected=one.expected + (min(chance, 1.0) if dissents else 0.0),
+        expected=one.expected + min(chance, 1.0),
         capitals=capitals,
     )
 

@@ -21,11 +21,12 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
-from streams.events import Reliability
+from msgspec.structs import replace
+
+from streams.events import Reliability, Struct
 from streams.quality.reliability import LEVELS, PRIOR
 
 Grade = Literal["better", "usual", "seldom"]
@@ -41,8 +42,7 @@ HEARD = 200  # judgments from which on the crowd is known well enough to tell pe
 REFRESHED = 20  # judgments from one look at the bar to the next
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bar:
+class Bar(Struct, frozen=True, kw_only=True):
     """Where the better part of the crowd begins."""
 
     accuracy: float = NEWCOMER  # from which on an annotator is one of the better

@@ -94,10 +94,8 @@ def correct(test: Test, factors: Sequence[float]) -> Test:
     The likelihood ratio of all that is known by now is a martingale under the null whatever order it comes in, so
     the bounds stand. A test that has not bet yet stays as it is.
     """
-    corrected = tuple(
-        [
-            Bet(capital=min(bet.capital * factor, CEILING), run=min(bet.run * factor, CEILING), since=bet.since)
-            for bet, factor in zip(test.bets, factors, strict=False)
-        ]
-    )
-    return Test(steps=test.steps, bets=corrected, level=test.level)
+    corrected = []
+    for bet, factor in zip(test.bets, factors, strict=False):  # as often as `observe`: no calls
+        capital, run = bet.capital * factor, bet.run * factor
+        corrected.append(Bet(capital if capital < CEILING else CEILING, run if run < CEILING else CEILING, bet.since))
+    return Test(steps=test.steps, bets=tuple(corrected), level=test.level)
