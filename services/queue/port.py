@@ -1,7 +1,7 @@
 """What an assignment queue promises: it decides who judges what. It does no I/O on the log.
 
 Whoever calls it makes each decision durable and then tells it how that went (`settle_*`), so that a slot is
-freed or given only by what is in the log. tests/contract/test_queue.py is written against this port.
+freed or given only by what is in the log. The contract is tests/contract/test_queue*.py, written against this port.
 """
 
 from __future__ import annotations

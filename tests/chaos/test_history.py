@@ -12,11 +12,11 @@ import pytest
 from streams.admission import judgment_id
 from streams.engines.port import Record
 from streams.events import Assessment, Assignment, Candidate, Event, Judgment, Output, Reliability, Response, Task
-from streams.topology import TOPOLOGY
 from tests.chaos.cluster import EveryProcess
 from tests.chaos.deployments import OneMachine
 from tests.chaos.history import Acknowledged, Found, violations
 from tests.chaos.run import Plan, Report, run
+from tests.records import records
 from tests.services.kafka import Broker
 from tests.services.postgres import Postgres, enterable
 from tests.services.redis import Redis
@@ -27,13 +27,11 @@ RELIABILITY = Reliability(
 )
 
 
-def records(*events: Event) -> dict[str, list[Record]]:
+def by_topic(*events: Event) -> dict[str, list[Record]]:
     """The events where they would stand in the log."""
     topics: dict[str, list[Record]] = {}
-    for event in events:
-        topic = TOPOLOGY.by_event[type(event)]
-        rows = topics.setdefault(topic.name, [])
-        rows.append(Record(topic=topic.name, partition=0, offset=len(rows), key=topic.key(event), event=event))
+    for one in records(*events):
+        topics.setdefault(one.topic, []).append(one)
     return topics
 
 
@@ -67,7 +65,7 @@ def life() -> list[Event]:
 
 
 def found(*events: Event, repeats: bool = False) -> Found:
-    return Found(records=records(*events), views=(), rebuilt=(), quota=QUOTA, repeats=repeats)
+    return Found(records=by_topic(*events), views=(), rebuilt=(), quota=QUOTA, repeats=repeats)
 
 
 def acknowledged(outputs: tuple[str, ...] = ("o",), judgments: tuple[str, ...] = ()) -> Acknowledged:

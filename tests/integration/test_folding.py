@@ -22,7 +22,8 @@ from streams import events as e
 from streams.codecs import encode
 from streams.engines.kafka_topics import Layout, make_layout
 from streams.errors import UnavailableError
-from tests.unit.services.store.test_projection import LIFE, folded, records
+from tests.records import records
+from tests.unit.services.store.test_projection import LIFE, folded
 
 LAYOUT = make_layout(partitions=4)
 
@@ -89,7 +90,7 @@ def test_a_life_leaves_the_rows_that_one_machine_has(database: sqlalchemy.Engine
         folding.fold(messages[start : start + size], no_letters)
     with database.connect() as sql:
         found = without_numbers(list(rows_of_views(sql)))
-    assert found == without_numbers(folded([[record] for record in records(LIFE)]))
+    assert found == without_numbers(folded([[record] for record in records(*LIFE)]))
 
 
 def test_after_a_kill_it_goes_on_where_it_committed(database: sqlalchemy.Engine) -> None:

@@ -19,8 +19,9 @@ from services.store.schema import rows_of_views
 from streams import events as e
 from streams.engines.port import Record
 from streams.errors import UnavailableError
+from tests.records import records
 from tests.services.postgres import Postgres
-from tests.unit.services.store.test_projection import LIFE, folded, records
+from tests.unit.services.store.test_projection import LIFE, folded
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def rows(database: sqlalchemy.Engine) -> list[tuple[str, tuple[object, ...]]]:
 
 def fold(database: sqlalchemy.Engine, *events: e.Event) -> None:
     with database.connect() as sql, transaction(sql):
-        for record in records(events):
+        for record in records(*events):
             Views().apply(sql, [record])
 
 
@@ -71,13 +72,13 @@ def test_a_database_that_does_not_answer_is_an_outage() -> None:
 
 def test_a_life_leaves_the_same_rows_as_on_sqlite(database: sqlalchemy.Engine) -> None:
     fold(database, *LIFE)
-    assert rows(database) == sorted(folded([[record] for record in records(LIFE)]), key=repr)
+    assert rows(database) == sorted(folded([[record] for record in records(*LIFE)]), key=repr)
 
 
 def test_many_rows_are_written_by_one_statement_of_their_shape(database: sqlalchemy.Engine) -> None:
     signals = [e.Signal(id=str(n), signal=f"s{n}", output="o", kind="retry") for n in range(300)]
     with database.connect() as sql, transaction(sql):
-        Views().apply(sql, records(signals))
+        Views().apply(sql, records(*signals))
     assert len(rows(database)) == 300
 
 
@@ -95,7 +96,7 @@ def test_the_first_copy_of_an_event_stands(database: sqlalchemy.Engine) -> None:
         for n, event in enumerate((first, second), 1)
     ]
     with database.connect() as sql, transaction(sql):
-        for record in [*records([assessed]), *placed, *placed]:
+        for record in [*records(assessed), *placed, *placed]:
             Views().apply(sql, [record])
         assert sql.execute(select(m.judgments.c.choice, m.judgments.c.log_offset, m.judgments.c.accuracy)).one() == (
             "a",
@@ -136,7 +137,7 @@ def test_a_snapshot_sees_one_moment(database: sqlalchemy.Engine) -> None:
 def test_what_fails_inside_a_transaction_leaves_nothing(database: sqlalchemy.Engine) -> None:
     def fail() -> None:
         with database.connect() as sql, transaction(sql):
-            Views().apply(sql, records([e.Signal(id="1", signal="s1", output="o", kind="retry")]))
+            Views().apply(sql, records(e.Signal(id="1", signal="s1", output="o", kind="retry")))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -15,52 +15,23 @@ from redis import Redis as Client
 
 from services.bootstrap import Service, open_service
 from services.queue.decisions import WRITTEN_WITHIN_MS, assignment_of
-from services.queue.entries import Entry
-from services.queue.memory import MemoryQueue
 from services.queue.port import AssignmentQueue, Grant, Worker
 from services.queue.rebuild import ViewArchive, restore
 from services.queue.redis_queue import RedisQueue
 from services.queue.redis_store import connect
 from services.settings import Settings
 from streams import events as e
-from streams.engines.port import Record
 from streams.errors import UnavailableError
 from streams.quality.routing import HEARD, REFRESHED
-from streams.topology import TOPOLOGY
-from tests.contract.test_queue import assessed
+from tests.contract.queues import LEASE, NOW, EmptyArchive, assessed, memory_queue, redis_queue, task
+from tests.records import records
 from tests.services.redis import Redis
 
-NOW = 1_790_000_000_000
-LEASE = 600_000
 ACCURACIES = (0.5, 0.7, 0.8, 0.9)
 
 
-class EmptyArchive:
-    def load(self, task: str) -> Entry | None:
-        return None
-
-    def is_current(self) -> bool:
-        return True
-
-
 def queue_at(url: str, *, filled: bool = True) -> RedisQueue:
-    queue = RedisQueue(connect(url), EmptyArchive())
-    if filled:
-        queue.restore(iter(()), campaigns=[], standings={}, given={}, bought={})
-    return queue
-
-
-def task(name: str, *, overlap: int = 1, **fields: object) -> e.Task:
-    side = e.Candidate(output=f"o-{name}", position=0, response=e.Response(digest="d", length=3))
-    return e.Task(id=name, task=name, a=side, b=side, prompt_digest="p", prompt_length=3, overlap=overlap, **fields)  # type: ignore[arg-type]
-
-
-def records(*events: e.Event, first: int = 0) -> list[Record]:
-    found = []
-    for offset, event in enumerate(events, first):
-        topic = TOPOLOGY.by_event[type(event)]
-        found.append(Record(topic=topic.name, partition=0, offset=offset, key=topic.key(event), event=event))
-    return found
+    return redis_queue(url) if filled else RedisQueue(connect(url), EmptyArchive())
 
 
 def granted(queue: AssignmentQueue, name: str, now: int = NOW) -> Grant | None:
@@ -169,9 +140,7 @@ def test_a_budget_is_not_overdrawn_by_a_race(redis_url: str) -> None:
     accuracies=st.lists(st.sampled_from(ACCURACIES), max_size=4),
 )
 def test_both_queues_decide_alike(redis_url: str, moves: list[tuple[int, str]], accuracies: list[float]) -> None:
-    memory = MemoryQueue(EmptyArchive())
-    memory.restore(iter(()), campaigns=[], standings={}, given={}, bought={})
-    both: list[AssignmentQueue] = [memory, queue_at(redis_url)]
+    both: list[AssignmentQueue] = [memory_queue(), queue_at(redis_url)]
     known = [
         e.Campaign(name="default", version=1, gold_rate=0.3),
         *[task(f"t{i}", overlap=1 + i % 3, priority=i % 2) for i in range(6)],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
 
 import msgspec
 from sqlalchemy import create_engine
@@ -12,9 +11,8 @@ from services.store import models as m
 from services.store.lives import Life, lives_of
 from services.store.projection import Views
 from streams import events as e
-from streams.engines.port import Record
 from streams.engines.sqlite_log import as_json
-from streams.topology import TOPOLOGY
+from tests.records import records
 
 RESPONSE = e.Response(digest="d", length=7, model="m1", model_version="3")
 A, B = (e.Candidate(output="o", position=i, response=RESPONSE) for i in (0, 1))
@@ -40,12 +38,9 @@ ASSESSMENT = e.Assessment(
 def lives(*events: e.Event, asked: Sequence[str] = ("t",)) -> list[Life]:
     engine = create_engine("sqlite://", json_serializer=as_json)
     m.metadata.create_all(engine)
-    offsets = count()
     with engine.connect() as sql:
-        for event in events:
-            topic = TOPOLOGY.by_event[type(event)]
-            record = Record(topic=topic.name, partition=0, offset=next(offsets), key=topic.key(event), event=event)
-            Views().apply(sql, [record])
+        for one in records(*events):
+            Views().apply(sql, [one])
         return list(lives_of(sql, asked))
 
 

@@ -17,6 +17,7 @@ from streams import events as e
 from streams.engines.port import Record
 from streams.engines.sqlite_log import as_json
 from streams.topology import TOPOLOGY
+from tests.records import records
 
 A = e.Candidate(output="o1", position=0, response=e.Response(digest="d1", length=3, model="m1"))
 B = e.Candidate(output="o1", position=1, response=e.Response(digest="d2", length=9, model="m2"))
@@ -65,17 +66,6 @@ LIFE: list[e.Event] = [
 ]  # fmt: skip
 
 
-def records(events: Sequence[e.Event]) -> list[Record]:
-    """The events where they stand: each topic counts its own offsets."""
-    ends: dict[str, int] = {}
-    placed = []
-    for event in events:
-        topic = TOPOLOGY.by_event[type(event)]
-        offset = ends[topic.name] = ends.get(topic.name, -1) + 1
-        placed.append(Record(topic=topic.name, partition=0, offset=offset, key=topic.key(event), event=event))
-    return placed
-
-
 def folded(batches: Sequence[Sequence[Record]]) -> list[tuple[str, tuple[object, ...]]]:
     with database().connect() as sql:
         for batch in batches:
@@ -92,7 +82,7 @@ def database() -> sqlalchemy.Engine:
 @pytest.fixture
 def sql() -> Iterator[sqlalchemy.Connection]:
     with database().connect() as connection:
-        for record in records(LIFE):
+        for record in records(*LIFE):
             Views().apply(connection, [record])
         yield connection
 
@@ -111,14 +101,14 @@ def test_a_life_leaves_a_row_in_every_view(sql: sqlalchemy.Connection) -> None:
 def test_the_order_between_topics_does_not_matter(data: st.DataObject) -> None:
     """A rebuild folds whole topics one after the other; life mixed them."""
     by_topic: dict[str, list[Record]] = {}
-    for record in records(LIFE):
+    for record in records(*LIFE):
         by_topic.setdefault(record.topic, []).append(record)
     order = data.draw(st.permutations(sorted(by_topic)))
-    assert folded([by_topic[topic] for topic in order]) == folded([[record] for record in records(LIFE)])
+    assert folded([by_topic[topic] for topic in order]) == folded([[record] for record in records(*LIFE)])
 
 
 def test_folding_twice_changes_nothing() -> None:
-    once = [[record] for record in records(LIFE)]
+    once = [[record] for record in records(*LIFE)]
     assert folded([*once, *once]) == folded(once)
 
 
