@@ -239,16 +239,20 @@ def test_the_button_opens_the_dialog(opened: Callable[..., Any]) -> None:
 # ---------------------------------------------------------------- the service away
 
 
+def refuse(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused")
+
+
+AWAY = httpx.MockTransport(refuse)
+
+
 def test_with_the_service_away_the_last_numbers_stay(
     opened: Callable[..., Any], service: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = opened()
     assert "Reconnecting" not in words(app)
 
-    def refuse(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("refused")
-
-    connect(monkeypatch, httpx.MockTransport(refuse))
+    connect(monkeypatch, AWAY)
     said = words(app.run())
     assert "Reconnecting" in said
     assert "pf-station" in said
@@ -261,10 +265,7 @@ def test_with_the_service_away_the_last_numbers_stay(
 def test_a_service_that_never_answered_is_a_banner_not_an_error(
     opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
-    def refuse(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("refused")
-
-    connect(monkeypatch, httpx.MockTransport(refuse))
+    connect(monkeypatch, AWAY)
     said = words(opened(page))
     assert "Reconnecting" in said
     assert "Nothing has been heard" in said
@@ -273,10 +274,7 @@ def test_a_service_that_never_answered_is_a_banner_not_an_error(
 def test_a_page_that_began_without_the_service_is_whole_when_it_returns(
     opened: Callable[..., Any], service: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("refused")
-
-    connect(monkeypatch, httpx.MockTransport(refuse))
+    connect(monkeypatch, AWAY)
     app = opened("models")
     assert "Model m3" not in words(app)
     connect(monkeypatch, service.transport())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.dashboard.opening import words
-from tests.unit.dashboard.stub import Stub
+from tests.unit.dashboard.stub import quality
 
 
 def test_gold_says_what_was_retired_and_what_may_have_got_around(opened: Callable[..., Any]) -> None:
@@ -34,7 +34,7 @@ def test_a_calibration_round_says_how_far_it_is_and_who_stands_apart(opened: Cal
 
 
 def test_a_campaign_that_waits_for_its_first_round_says_for_what(
-    opened: Callable[..., Any], service: Stub, monkeypatch: pytest.MonkeyPatch
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting: dict[str, Any] = {
         "campaign": "default",
@@ -42,5 +42,5 @@ def test_a_campaign_that_waits_for_its_first_round_says_for_what(
         "next_at": None,
         "rounds": [],
     }
-    monkeypatch.setattr(service, "_calibration", lambda: waiting)
+    monkeypatch.setattr(quality, "calibration", lambda _: waiting)
     assert "as soon as 5 tasks are decided" in words(opened("calibration"))
