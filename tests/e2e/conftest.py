@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from services.spawned import SpawnedService
+from tests.e2e.desk import Desk, supply
 
 PATIENCE_MS = 20_000  # until the page must show what is expected: other tests keep the machine busy
 
@@ -33,3 +34,27 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpawnedService
     admin = f"plk_{secrets.token_hex(6)}_{secrets.token_hex(16)}"
     with SpawnedService(tmp_path_factory.mktemp("service") / "data", admin) as spawned:
         yield spawned
+
+
+@pytest.fixture(scope="module")
+def supplied(service: SpawnedService) -> SpawnedService:
+    """The service with tasks in it."""
+    return supply(service)
+
+
+@pytest.fixture
+def desk(supplied: SpawnedService, browser: Browser) -> Iterator[Desk]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield Desk(supplied, context)
+    context.close()
+
+
+@pytest.fixture
+def reader(supplied: SpawnedService, browser: Browser) -> Iterator[Desk]:
+    """An annotator who is given the long and hostile tasks."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    desk = Desk(supplied, context, ["reading"])
+    desk.sign_in()
+    desk.choose_campaign("essays")
+    yield desk
+    context.close()

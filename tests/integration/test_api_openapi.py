@@ -38,7 +38,7 @@ schema = schemathesis.openapi.from_dict(msgspec.json.decode(msgspec.json.encode(
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Skipped test cases")  # NDJSON: test_api.py sends it
+@pytest.mark.filterwarnings("ignore:Skipped test cases")  # NDJSON: test_api_outputs.py sends it
 @schema.parametrize()
 @settings(
     max_examples=12,
