@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 import anyio.to_thread
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,6 +31,7 @@ from streams.errors import InputError, UnavailableError
 T = TypeVar("T")
 MIB = 1024 * 1024
 KEY_FRESH_S = 5.0  # a key that another replica revoked is in force for so long at most
+IN_VIEW_WITHIN_S, LOOK_S = 5.0, 0.02
 HELD_SLASH = "\x00"  # a slash within a part of a path; no id holds this character
 encode = msgspec.json.Encoder().encode
 
@@ -105,6 +107,16 @@ class Context:
                 return read(sql)
 
         return await anyio.to_thread.run_sync(run)
+
+    async def in_view(self, rows: Select[Any]) -> None:
+        """Returns when the views have such a row, so that who looks next sees what was written; or after a moment.
+
+        It is durable either way.
+        """
+        for _ in range(int(IN_VIEW_WITHIN_S / LOOK_S)):
+            if await self.query(lambda sql: sql.execute(rows).first()) is not None:
+                return
+            await asyncio.sleep(LOOK_S)
 
 
 @dataclass(slots=True)

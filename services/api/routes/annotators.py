@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -25,7 +24,6 @@ from streams.events import Standing, StandingName
 
 RECENT = 50
 MOST_PAGE = 1_000
-IN_VIEW_WITHIN_S, LOOK_S = 2.0, 0.05
 
 
 class AnnotatorRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +102,9 @@ async def stand(call: Call, standing: StandingName, reason: str, since: int) -> 
         actor=call.caller.actor,
     )
     await call.context.write(lambda transaction: transaction.append(event))
-    await in_view(call, event)
+    standings = m.standings.c
+    row = select(standings.event).where(standings.annotator == annotator, standings.event == event.id)
+    await call.context.in_view(row)
     return json_answer(
         {
             "annotator": annotator,
@@ -115,15 +115,6 @@ async def stand(call: Call, standing: StandingName, reason: str, since: int) -> 
             "reason": reason,
         }
     )
-
-
-async def in_view(call: Call, event: Standing) -> None:
-    """Waits a moment for the views, so that who looks at the annotator next sees it. It stands either way."""
-    query = select(m.standings.c.event).where(m.standings.c.annotator == event.annotator)
-    for _ in range(int(IN_VIEW_WITHIN_S / LOOK_S)):
-        if await call.context.query(lambda sql: sql.scalar(query)) == event.id:
-            return
-        await asyncio.sleep(LOOK_S)
 
 
 async def list_alerts(call: Call) -> Response:

@@ -45,6 +45,7 @@ async def post_appeal(call: Call) -> Response:
             field="words",
             mend="wait for the answer; this page shows it",
         )
+    await call.context.in_view(select(m.appeals.c.appeal).where(m.appeals.c.appeal == identity))
     return json_answer({"appeal": identity, "message": "Your lead sees it now. Thank you for telling us."}, 201)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -27,7 +25,6 @@ from streams.quality.consensus import verdict as verdict_of
 
 PAGE = 200
 MOST_PAGE = 1_000
-PATIENCE_S, LOOK_S = 5.0, 0.02  # how long a cut waits for the views, and between looks
 
 
 class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,18 +119,9 @@ async def post_batch(call: Call) -> Response:
     """Cuts a batch of what is ready, now."""
     asked = await call.read(_request)
     batch = await anyio.to_thread.run_sync(cut_now, call.context.service, asked.campaign)
-    await _seen(call, batch.batch)
+    await call.context.in_view(select(m.batches.c.batch).where(m.batches.c.batch == batch.batch))
     size = {"size": len(batch.members), "holdout_size": len(batch.holdout)}
     return json_answer({"batch": batch.batch, "campaign": batch.campaign, **size, "reason": batch.reason}, 201)
-
-
-async def _seen(call: Call, batch: str) -> None:
-    """Returns when the views have the batch, so that its dataset can be asked for at once; or when patience ends."""
-    for _ in range(int(PATIENCE_S / LOOK_S)):
-        with contextlib.suppress(NotFoundError):
-            await call.context.query(lambda sql: _batch(sql, batch))
-            return
-        await asyncio.sleep(LOOK_S)
 
 
 def _batch(sql: Connection, batch: str) -> dict[str, Any]:

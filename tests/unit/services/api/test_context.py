@@ -1,0 +1,44 @@
+"""Waiting for the views."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, create_engine, insert, select
+
+from services.api import context
+from services.store import models as m
+
+STANDING = select(m.standings.c.event).where(m.standings.c.event == "st_2")
+
+
+def looks(monkeypatch: pytest.MonkeyPatch, written_before: int) -> int:
+    """How often the views are looked at for a row that is written before that look."""
+    looked = 0
+    engine = create_engine("sqlite://")
+    m.metadata.create_all(engine)
+
+    async def query(read: Callable[[Connection], Any]) -> Any:
+        nonlocal looked
+        looked += 1
+        with engine.begin() as sql:
+            if looked == written_before:
+                sql.execute(insert(m.standings).values(annotator="an_1", event="st_2"))
+            return read(sql)
+
+    monkeypatch.setattr(context, "LOOK_S", 0.001)
+    monkeypatch.setattr(context, "IN_VIEW_WITHIN_S", 0.01)
+    views: Any = SimpleNamespace(query=query)
+    asyncio.run(context.Context.in_view(views, STANDING))
+    engine.dispose()
+    return looked
+
+
+def test_what_was_written_is_answered_for_when_the_views_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert looks(monkeypatch, written_before=3) == 3
+
+
+def test_views_that_lag_do_not_hold_the_answer_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert looks(monkeypatch, written_before=99) == 10
