@@ -83,6 +83,11 @@ def clock(at: int | None, zone: tzinfo | None = None) -> str:
     return f"{found.day} {found:%b %H:%M:%S}" if found else DASH
 
 
+def sentence(said: str) -> str:
+    """With a capital letter, the others as they are."""
+    return said[:1].upper() + said[1:]
+
+
 def short(identity: str) -> str:
     """An id that fits a line."""
     return identity if len(identity) <= 20 else f"{identity[:12]}…"

@@ -78,7 +78,7 @@ def table(items: list[Json]) -> None:
 def notable(items: list[Json]) -> None:
     """Retired items with the reason, and those that look as if they got around."""
     parts.title("What to know", "retired, suspicious, or too hard")
-    lines = [(item["task"], item["reason"].capitalize()) for item in items if item["reason"]]
+    lines = [(item["task"], wording.sentence(why_retired(item))) for item in items if item["reason"]]
     lines += [
         (item["task"], f"May have got around: {suspicion(item):,.0f} to one")
         for item in items
@@ -119,9 +119,15 @@ def how_it_went(item: Json) -> str:
     """Since when it is gold, and what became of it."""
     since = f"Gold since {wording.clock(item['created_at'], session.zone())}"
     if item["reason"]:
-        return f"{since}; {item['reason']}"
+        return f"{since}; {why_retired(item)}"
     told = f"{wording.percent(item['right'])} of {item['judged']} right" if item["judged"] else "not judged yet"
     return f"{since}; {item['state']}, {told}"
+
+
+def why_retired(item: Json) -> str:
+    """Why it is not offered any more, and since when."""
+    when = f" · {wording.clock(item['retired_at'], session.zone())}" if item["retired_at"] else ""
+    return f"{item['reason']}{when}"
 
 
 def hygiene(found: Json) -> None:

@@ -37,6 +37,7 @@ class GoldTask:
     campaign_version: int
     correlation: str
     created_at: int
+    updated_at: int  # when it was last taken out of use or brought back; 0: never
     judged: int
     right: int
 
@@ -54,7 +55,7 @@ def gold_of(sql: Connection, campaign: str, *, leaks: bool) -> list[GoldTask]:
     """Every gold task of the campaign, oldest first; `leaks`: with the evidence that it got around."""
     tasks, assignments = m.tasks.c, m.assignments.c
     exposures = select(func.count()).where(assignments.task == tasks.task).scalar_subquery()
-    columns = tasks["task", "status", "gold", "campaign_version", "correlation", "created_at"]
+    columns = tasks["task", "status", "gold", "campaign_version", "correlation", "created_at", "updated_at"]
     rows = sql.execute(
         select(*columns, exposures.label("exposures"))
         .where(tasks.campaign == campaign, tasks.gold.is_not(None), tasks.mode == "live")
@@ -72,6 +73,7 @@ def _gold_task(row: Any, answers: Sequence[Answer], *, leaks: bool) -> GoldTask:
         campaign_version=row.campaign_version,
         correlation=row.correlation,
         created_at=row.created_at,
+        updated_at=row.updated_at,
         judged=len(answers),
         right=sum(answer.right for answer in answers),
     )

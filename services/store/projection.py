@@ -128,7 +128,13 @@ NO_JUDGMENT: Row = {"marks": {}, "flags": ()}
 
 
 def _task_update(x: e.TaskUpdate, _: int) -> list[Upsert]:
-    own = {"status": x.status, "slots_wanted": x.slots_wanted, "counted": x.judgments, "vetoed": x.vetoed}
+    own = {
+        "status": x.status,
+        "slots_wanted": x.slots_wanted,
+        "counted": x.judgments,
+        "vetoed": x.vetoed,
+        "updated_at": x.ingested_at,
+    }
     return [Upsert(table=m.tasks, key={"task": x.task}, own=own, first=NO_TASK)]
 
 

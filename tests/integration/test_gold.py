@@ -79,11 +79,14 @@ def test_an_item_seen_often_enough_is_retired_and_not_given_any_more(world: Worl
     keeper = GoldKeeper(service=world.service)
     for name in ("ada", "bob"):
         assert judge(world, *person(world, name)) is True
-    assert health(world)["retired"] == 1
+    (item,) = health(world)["items"]
+    assert (item["state"], item["retired_at"]) == ("retired", None)  # nobody has seen to it yet
+    retired_at = world.service.clock()
     assert (keep(world, keeper), keep(world, keeper)) == (1, 0)
     assert judge(world, *person(world, "cy")) is False
     (item,) = health(world)["items"]
-    assert (item["state"], item["exposures"], item["right"]) == ("retired", 2, 1.0)
+    assert (item["state"], item["retired_at"]) == ("retired", retired_at)
+    assert (item["exposures"], item["right"]) == (2, 1.0)
     assert "seen by 2 of at most 2" in item["reason"]
     assert item["grown_from"] == ""
     assert keep(world, GoldKeeper(service=world.service)) == 0  # one that starts anew finds it as it should be

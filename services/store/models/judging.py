@@ -33,6 +33,7 @@ tasks = Table(
     Column("gold", String, nullable=True),
     string("correlation"),
     number("created_at"),
+    number("updated_at"),  # of the newest task update; 0: none yet
     number("log_offset"),
     Index("tasks_by_status", "status", "campaign"),
 )

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from tests.unit.dashboard.opening import words
-from tests.unit.dashboard.stub import quality
+from tests.unit.dashboard.stub import Stub, quality
 
 
-def test_gold_says_what_was_retired_and_what_may_have_got_around(opened: Callable[..., Any]) -> None:
+def test_gold_says_what_was_retired_and_what_may_have_got_around(opened: Callable[..., Any], service: Stub) -> None:
+    service.clock = lambda: 1_790_000_000_000
     said = words(opened("gold"))
     assert "Retired: seen by 60 of at most 60 annotators" in said
+    assert "20 Sep 14:13:20" in said
     assert "May have got around: 48 to one" in said
     assert "only 9 gold items are in use" in said
 

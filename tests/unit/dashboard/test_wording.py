@@ -77,3 +77,8 @@ def test_any_two_times_can_be_said(at: int, now: int) -> None:
 @given(some.floats(min_value=0, max_value=1e9))
 def test_any_rate_can_be_said_in_a_few_characters(per_second: float) -> None:
     assert len(wording.rate(per_second)) <= 14
+
+
+def test_a_sentence_keeps_the_names_in_it() -> None:
+    assert wording.sentence("retired on 20 Sep") == "Retired on 20 Sep"
+    assert wording.sentence("") == ""

@@ -29,7 +29,8 @@ def gold(state: State) -> Json:
     items = [{"task": f"601d{n:04x}", "answer": "ab"[n % 2], "exposures": 60 - 4 * n, "judged": 58 - 4 * n,
               "state": "retired" if n == 0 else "in use" if n < 10 else "resting",
               "reason": "retired: seen by 60 of at most 60 annotators" if n == 0 else "",
-              "created_at": state.clock() - (30 - 2 * n) * DAY, "grown_from": f"7a5c{n:04x}" if n % 4 == 1 else "",
+              "created_at": state.clock() - (30 - 2 * n) * DAY,
+              "retired_at": state.clock() - DAY if n == 0 else None, "grown_from": f"7a5c{n:04x}" if n % 4 == 1 else "",
               "right": 0.93 - 0.02 * n, "low": 0.85 - 0.03 * n, "high": 0.97 - 0.01 * n,
               "leak": {"right": 48.0 if n == 3 else 1.0 + 0.1 * n, "fast": 1.2}}
              for n in range(13)]  # fmt: skip
