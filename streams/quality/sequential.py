@@ -20,7 +20,7 @@ length; Page, "Continuous inspection schemes" (Biometrika 1954) for the begin of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from streams.events import Struct
 
@@ -88,7 +88,7 @@ def observe(test: Test, factors: Sequence[float], at: int, watch: bool = False) 
     return Test(steps=test.steps + 1, bets=tuple(moved), level=test.level)
 
 
-def correct(test: Test, factors: Sequence[float]) -> Test:
+def correct(test: Test, factors: Iterable[float]) -> Test:
     """The test after more became known of an observation it has bet on: `factors` are new ratio over old.
 
     The likelihood ratio of all that is known by now is a martingale under the null whatever order it comes in, so

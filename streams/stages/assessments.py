@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from operator import truediv
 from typing import TypeVar, cast
 
 from msgspec.structs import replace
@@ -223,13 +224,11 @@ def on_agreement(state: State, event: Agreement) -> Step:
 
 def corrected(state: State, choice: Choice, others: Posterior, before: Posterior) -> State:
     """The accuracy tests after the others' word on a judgment changed. This alone alarms nobody."""
-    former = dict(bets_on_accuracy(choice, before))
-    moved = {
-        name: sequential.correct(state.running[name], [x / y for x, y in zip(ratios, former[name], strict=True)])
-        for name, ratios in bets_on_accuracy(choice, others)
-        if name in state.running
-    }
-    return replace(state, running=state.running | moved)
+    former, running = dict(bets_on_accuracy(choice, before)), state.running.copy()
+    for name, ratios in bets_on_accuracy(choice, others):
+        if name in running:
+            running[name] = sequential.correct(running[name], map(truediv, ratios, former[name]))
+    return replace(state, running=running)
 
 
 # ---------------------------------------------------------------- alarms

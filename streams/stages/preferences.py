@@ -8,7 +8,7 @@ nothing special.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from msgspec.structs import replace
 
@@ -337,16 +337,25 @@ def listeners(task: Task | None) -> int:
 def agreement_of(state: State, cause: Event, vote: Vote, others: Posterior, others_count: int) -> Event:
     """What the others made of the vote."""
     probability = others[CHOICES.index(vote.choice)]
-    return agreement(state, cause, vote, probability=probability, others=others, others_count=others_count)
+    return agreement(state, cause, vote, probability, others, others_count)
 
 
 def withdrawal_of(state: State, cause: Event, vote: Vote) -> Event:
     """Takes back what was told about the vote."""
     others = vote.told or (0.0, 0.0, 0.0)
-    return agreement(state, cause, vote, probability=0.0, others=others, others_count=0, withdrawn=True)
+    return agreement(state, cause, vote, 0.0, others, 0, withdrawn=True)
 
 
-def agreement(state: State, cause: Event, vote: Vote, **fields: Any) -> Event:
+def agreement(
+    state: State,
+    cause: Event,
+    vote: Vote,
+    probability: float,
+    others: Posterior,
+    others_count: int,
+    *,
+    withdrawn: bool = False,
+) -> Agreement:
     """An agreement about the vote, with what was told before."""
     return derive(
         Agreement,
@@ -357,9 +366,12 @@ def agreement(state: State, cause: Event, vote: Vote, **fields: Any) -> Event:
         annotator=vote.annotator,
         choice=vote.choice,
         swapped=vote.swapped,
+        probability=probability,
+        others=others,
+        others_count=others_count,
+        withdrawn=withdrawn,
         previous=vote.told,
         again=vote.settled,
         gold=state.task.gold if state.task else None,
         answered_at=vote.answered_at,
-        **fields,
     )
