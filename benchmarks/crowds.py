@@ -88,7 +88,12 @@ class Outcome:
 
 
 def campaign(crowd: Crowd, targets: Targets, overlap: int) -> Outcome:
-    """People come and are given tasks until there is nothing left for anybody."""
+    """What comes of a campaign."""
+    return outcome(crowd, *worked(crowd, targets, overlap))
+
+
+def worked(crowd: Crowd, targets: Targets, overlap: int) -> tuple[InMemoryCampaign, list[Labelled]]:
+    """People come and are given tasks until there is nothing left for anybody; the campaign, and what they said."""
     definition = Campaign(name="crowd", version=1, rules=(Rule(overlap=overlap),), targets=targets, gold_rate=0.0)
     run, said, idle, now = InMemoryCampaign(definition), [], 0, BEGIN
     for pair in range(len(crowd.truth)):
@@ -101,7 +106,7 @@ def campaign(crowd: Crowd, targets: Targets, overlap: int) -> Outcome:
             choice = crowd.answer(who, int(grant.facts.correlation), grant.swapped)
             said.append(Labelled(item=grant.facts.correlation, annotator=str(who), choice=choice))
             run.judge(grant, choice, now + 1, shown_at=now - 40_000)
-    return outcome(crowd, run, said)
+    return run, said
 
 
 def outcome(crowd: Crowd, run: InMemoryCampaign, said: Sequence[Labelled]) -> Outcome:

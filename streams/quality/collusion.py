@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from operator import mul
 
 from msgspec.structs import replace
 
@@ -78,12 +79,13 @@ def pairs(tasks: Sequence[Answered]) -> dict[Pair, Together]:
         wrong, n = set(dissenters(task)), len(task.choices)
         met = list(combinations(sorted(task.choices), 2))
         shared.update(met)  # most pairs make no mistake: they are counted, and no more
-        for pair in met if wrong else ():
-            company = (pair[0] in wrong) + (pair[1] in wrong)
+        for one, other in met if wrong else ():
+            company = (one in wrong) + (other in wrong)
             if company:
                 misleading = (len(wrong) - company + 0.5) / (n - 1)
-                p, q = (min(misleading * relative[who], MOST_LIKELY) for who in pair)
-                found[pair] = _erred(found[pair], DIFFICULTY * p * q / (p + q - p * q), company == 2)
+                p, q = min(misleading * relative[one], MOST_LIKELY), min(misleading * relative[other], MOST_LIKELY)
+                chance = DIFFICULTY * p * q / (p + q - p * q)
+                found[one, other] = _erred(found[one, other], chance, company == 2)
     return {pair: replace(found[pair], shared=count) for pair, count in shared.items() if count >= FEW}
 
 
@@ -92,7 +94,7 @@ def _erred(one: Together, chance: float, together: bool) -> Together:
     capitals = one.capitals
     if chance < MOST_LIKELY:
         bets = ratios(together, chance, [chance + share * (1.0 - chance) for share in ALTERNATIVES])
-        capitals = tuple([capital * factor for capital, factor in zip(capitals, bets, strict=True)])
+        capitals = tuple(map(mul, capitals, bets))
     return Together(
         together=one.together + together,
         expected=one.expected + min(chance, 1.0),

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
+from operator import eq
 
 MINIMA = 16  # hashes a sketch; the likeness of two reasons is told to within about 0.12
 WIDTH = 4  # hex digits a hash
@@ -51,8 +53,14 @@ def likeness(one: str, other: str) -> float:
     """The estimated share of word pairs (of those in either) that are in both; 0 where a sketch is empty."""
     if not one or not other:
         return 0.0
-    spans = range(0, MINIMA * WIDTH, WIDTH)
-    return sum(one[at : at + WIDTH] == other[at : at + WIDTH] for at in spans) / MINIMA
+    alike: int = sum(map(eq, _minima(one), _minima(other)))
+    return alike / MINIMA
+
+
+@lru_cache(maxsize=1024)  # a sketch is compared with many others at a time
+def _minima(sketch: str) -> tuple[str, ...]:
+    """The sketch's hashes."""
+    return tuple([sketch[at : at + WIDTH] for at in range(0, MINIMA * WIDTH, WIDTH)])
 
 
 def repeated(sketch_now: str, before: Iterable[str]) -> bool | None:
