@@ -34,7 +34,7 @@ from streams.events import Choice, Reliability, Struct
 LEVELS = (0.03, 0.12, 0.22, 0.32, 0.42, 0.5, 0.56, 0.62, 0.68, 0.74, 0.8, 0.86, 0.91, 0.95, 0.98)
 PRIOR = (0.004, 0.006, 0.01, 0.01, 0.01, 0.09, 0.04, 0.07, 0.11, 0.14, 0.17, 0.16, 0.1, 0.06, 0.02)  # mean 0.74
 CROWD_COUNTS = 10.0  # members that the fixed prior is worth when a crowd's is learned
-PRIOR_SIDE = 15.0  # pseudo-counts on either side: a side bias needs evidence
+SIDE_SD = 0.15  # of the prior of a side bias, normal around 0
 PRIOR_TIES = 0.75  # Beta prior on the tie rate: mean 0.15, worth five judgments
 PRIOR_DECISIVE = 4.25
 DAY_MS = 24 * 3_600_000  # evidence ages by the day: within one, nothing has to be computed anew
@@ -152,10 +152,17 @@ def quantile(below: Sequence[float], share: float) -> float:
 
 
 def side_bias(grades: Grades, accuracy: float) -> float:
-    """P(picks the left one | does not know) - 0.5, in [-0.5, 0.5]; see consensus.py for who knows."""
-    on_left, on_right = PRIOR_SIDE + max(grades.on_left, 0.0), PRIOR_SIDE + max(grades.on_right, 0.0)
-    guesses = max(1.0 - max(2.0 * accuracy - 1.0, 0.0), 0.05)
-    return min(max((on_left / (on_left + on_right) - 0.5) / guesses, -0.499), 0.499)
+    """P(picks the left one | does not know) - 0.5, in [-0.5, 0.5]; see consensus.py for who knows.
+
+    Somebody who guesses a share g of their judgments picks the left one with probability 1/2 + g·bias. So n picks give
+    the bias with variance 1/(4·n·g²), and this is its posterior mean under a normal prior: of somebody who seldom
+    guesses, picks tell hardly anything.
+    """
+    on_left, on_right = max(grades.on_left, 0.0), max(grades.on_right, 0.0)
+    picks, guesses = on_left + on_right, 1.0 - max(2.0 * accuracy - 1.0, 0.0)
+    told = 4.0 * SIDE_SD**2 * guesses
+    bias = told * (on_left - on_right) / 2.0 / (1.0 + told * guesses * picks)
+    return min(max(bias, -0.499), 0.499)
 
 
 def summary(grades: Grades, judgments: int, prior: Sequence[float] = PRIOR) -> Reliability:

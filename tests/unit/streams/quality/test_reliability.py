@@ -1,9 +1,11 @@
 import random
+from math import log
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scipy.stats import binom
 
 from streams.events import Choice
@@ -104,6 +106,14 @@ def test_side_bias_shows_in_what_is_picked() -> None:
         grades = learn_choice(grades, 0, "a" if n % 2 else "b", n % 2 == 0)
     assert summary(grades, 80).side_bias > 0.4
     assert summary(Grades(), 0).side_bias == 0
+
+
+def test_picks_of_somebody_who_hardly_guesses_tell_little_of_a_side_bias() -> None:
+    picked, knowing = Grades(on_left=25.0, on_right=38.0), Grades(levels=tuple(60 * log(each) for each in LEVELS))
+    guesser, expert = summary(picked, 63), summary(replace(knowing, on_left=25.0, on_right=38.0), 63)
+    assert expert.accuracy > 0.95 > guesser.accuracy
+    assert -0.05 < expert.side_bias < 0
+    assert guesser.side_bias < -0.1
 
 
 def test_tie_rate() -> None:
