@@ -78,6 +78,20 @@ def test_agreeing_on_what_is_right_proves_nothing() -> None:
     assert max(one.evidence for one in collusion.pairs(same).values()) <= 1
 
 
+def test_who_errs_together_is_counted_over_all_that_they_share() -> None:
+    """Three tasks without a mistake, one with a common one, one with an own one: two of them say something."""
+    said: list[dict[str, Choice]] = [{"x": "a", "y": "a", "z": "a"}] * 3
+    said += [{"x": "b", "y": "b", "z": "a"}, {"x": "b", "y": "a", "z": "a"}]
+    found = collusion.pairs([Answered(answer="a", choices=each) for each in said])
+    assert {pair: (one.shared, one.together) for pair, one in found.items()} == {
+        ("x", "y"): (5, 1),
+        ("x", "z"): (5, 0),
+        ("y", "z"): (5, 0),
+    }
+    assert found["x", "y"].evidence > found["x", "z"].evidence
+    assert collusion.pairs([Answered(answer="a", choices=each) for each in said[1:]]) == {}
+
+
 def test_rings_join_pairs_that_share_a_member() -> None:
     pairs = [("a", "b"), ("c", "d"), ("b", "c"), ("x", "y")]
     assert sorted(collusion.joined(pairs)) == [("a", "b", "c", "d"), ("x", "y")]
