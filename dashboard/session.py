@@ -20,7 +20,7 @@ from dashboard.client import KEY_VARIABLE, SERVER_VARIABLE, Client, RefusedError
 from streams.errors import UnavailableError
 
 SHARED_S, IDENTITY_S = 2, 10  # how long an answer and an identity are kept
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+UNAUTHORIZED, FORBIDDEN = 401, 403
 
 Answer = tuple[int, Any]  # when it was fetched (ms), what
 

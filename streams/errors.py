@@ -37,10 +37,6 @@ class DecodeError(PrefloopError):
     """Bytes in the log that are no event of their topic; they go to the dead letters."""
 
 
-class StepError(PrefloopError):
-    """A stage's step raised on an event; the event goes to the dead letters."""
-
-
 class UnavailableError(PrefloopError):
     """An outage: try again after `retry_after` seconds. Nothing was acknowledged."""
 

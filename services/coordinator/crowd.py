@@ -8,7 +8,7 @@ lead to judge. What is found again is not told again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -22,11 +22,12 @@ from streams.events import Alert, Hypothesis, digest
 from streams.quality import bursts, collusion, copying, disagreement
 from streams.quality.bursts import Newcomer
 from streams.quality.collusion import Answered
-from streams.quality.disagreement import Compared
+from streams.quality.disagreement import Scored
 from streams.quality.discovery import accused
 
 FALSE_DISCOVERIES = 0.05  # share of the accused pairs that may be innocent
 MOST_JUDGMENTS = 20_000  # the newest; what a look costs stays bounded
+Evidence = Mapping[str, float | int | str]
 _log = structlog.get_logger("crowd")
 
 
@@ -36,31 +37,27 @@ _log = structlog.get_logger("crowd")
 def alerts_for_rings(tasks: Sequence[Answered], now: int) -> list[Alert]:
     """One alert a member of every ring."""
     found = collusion.pairs(tasks)
-    alerts = []
+    alerts: list[Alert] = []
     for ring in collusion.rings(found, FALSE_DISCOVERIES):
         inside = [one for pair, one in found.items() if set(pair) <= set(ring)]
-        evidence: dict[str, float | int | str] = {
+        evidence: Evidence = {
             "shared": sum(one.shared for one in inside),
             "together": sum(one.together for one in inside),
             "expected": round(sum(one.expected for one in inside), 1),
             "capital": round(max(one.evidence for one in inside), 1),
         }
-        alerts += [_alert("collusion", who, ring, evidence, FALSE_DISCOVERIES, now) for who in ring]
+        alerts += _alerts("collusion", ring, evidence, now)
     return alerts
 
 
 def alerts_for_copies(tasks: Iterable[Mapping[str, str]], now: int) -> list[Alert]:
     """Two alerts a pair whose reasons are alike: which of them copied, the words do not say."""
     found = copying.pairs(tasks)
-    alerts = []
+    alerts: list[Alert] = []
     for pair in accused({pair: one.evidence for pair, one in found.items()}, FALSE_DISCOVERIES):
         one = found[pair]
-        evidence: dict[str, float | int | str] = {
-            "shared": one.shared,
-            "alike": one.alike,
-            "capital": round(one.evidence, 1),
-        }
-        alerts += [_alert("copying", who, pair, evidence, FALSE_DISCOVERIES, now) for who in pair]
+        evidence: Evidence = {"shared": one.shared, "alike": one.alike, "capital": round(one.evidence, 1)}
+        alerts += _alerts("copying", pair, evidence, now)
     return alerts
 
 
@@ -69,50 +66,51 @@ def alerts_for_bursts(people: Sequence[Newcomer], now: int) -> list[Alert]:
     burst = bursts.find(people)
     if burst is None:
         return []
-    told, rate = dict(bursts.by_annotator(burst)), 2 * bursts.RATE
-    return [_alert("burst", who, burst.members, told, rate, now, since=burst.since) for who in burst.members]
+    told = dict(bursts.by_annotator(burst))
+    return list(_alerts("burst", burst.members, told, now, rate=2 * bursts.RATE, since=burst.since))
 
 
-def alerts_for_disagreement(judgments: Sequence[Compared], now: int) -> list[Alert]:
+def alerts_for_disagreement(judgments: Sequence[Scored], now: int) -> list[Alert]:
     """One alert for each annotator who contradicts a confident reward model more often than the crowd explains."""
     found = disagreement.odds(judgments)
-    alerts = []
+    alerts: list[Alert] = []
     for who in accused({who: one.evidence for who, one in found.items()}, FALSE_DISCOVERIES):
         one = found[who]
-        evidence: dict[str, float | int | str] = {
+        evidence: Evidence = {
             "compared": one.compared,
             "contradicted": one.contradicted,
             "expected": round(one.expected, 1),
             "capital": round(one.evidence, 1),
         }
-        alerts.append(_alert("reward_model", who, (who,), evidence, FALSE_DISCOVERIES, now))
+        alerts += _alerts("reward_model", (who,), evidence, now)
     return alerts
 
 
-def _alert(
+def _alerts(
     hypothesis: Hypothesis,
-    annotator: str,
     group: Sequence[str],
-    evidence: Mapping[str, float | int | str],
-    rate: float,
+    evidence: Evidence,
     now: int,
+    rate: float = FALSE_DISCOVERIES,
     since: int = 0,
-) -> Alert:
-    others = ", ".join(who for who in group if who != annotator)
-    identity = digest("alert", hypothesis, annotator, *group)
-    return Alert(
-        id=identity,
-        alert=identity,
-        annotator=annotator,
-        hypothesis=hypothesis,
-        evidence={"with": others, **evidence},
-        since=since,
-        false_alarm_rate=rate,
-        enforced=False,
-        actor="coordinator",
-        occurred_at=now,
-        ingested_at=now,
-    )
+) -> Iterator[Alert]:
+    """One a member of the group, which names the others."""
+    for annotator in group:
+        others = ", ".join(who for who in group if who != annotator)
+        identity = digest("alert", hypothesis, annotator, *group)
+        yield Alert(
+            id=identity,
+            alert=identity,
+            annotator=annotator,
+            hypothesis=hypothesis,
+            evidence={"with": others, **evidence},
+            since=since,
+            false_alarm_rate=rate,
+            enforced=False,
+            actor="coordinator",
+            occurred_at=now,
+            ingested_at=now,
+        )
 
 
 # ---------------------------------------------------------------- gather
@@ -152,7 +150,7 @@ def sketches(rows: Iterable[Row[Any]]) -> list[dict[str, str]]:
     return list(found.values())
 
 
-def compared(sql: Connection) -> list[Compared]:
+def scored(sql: Connection) -> list[Scored]:
     """The newest decisive judgments of people on tasks of which a reward model is confident, by its newest score."""
     judgments, scores, least = m.judgments.c, m.scores.c, disagreement.BANDS[0]
     query = (
@@ -170,7 +168,7 @@ def compared(sql: Connection) -> list[Compared]:
     )
     newest = {(row.task, row.annotator): row for row in sql.execute(query)}  # of several models the last one's word
     return [
-        Compared(
+        Scored(
             task=row.task,
             annotator=row.annotator,
             confidence=max(row.probability, 1 - row.probability),
@@ -215,11 +213,11 @@ class Crowd:
             self._seen, now = newest, self._service.clock()
             rows = judged(sql)
             people = newcomers(sql, rows)
-            scored = compared(sql)
+            opposed = scored(sql)
         alerts = alerts_for_rings(answered(rows), now)
         alerts += alerts_for_copies(sketches(rows), now)
         alerts += alerts_for_bursts(people, now)
-        alerts += alerts_for_disagreement(scored, now)
+        alerts += alerts_for_disagreement(opposed, now)
         told: int = self._service.log.submit(lambda tx: _append(tx, alerts)).result() if alerts else 0
         if told:
             _log.info("crowd", alerts=told)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from services.queue.entries import LEASED, OPEN, Entry, Hold, sides_swapped
+from services.queue.entries import ADJUDICATION_SLOT, LEASED, OPEN, Entry, Hold, sides_swapped
 from services.queue.port import Claim, Grant
 from streams import events as e
 from streams.admission import judgment_id
@@ -52,7 +52,7 @@ def begin(entry: Entry, annotator: str, role: e.Role, lease_until: int) -> Hold:
     """A new hold on the lowest free slot; to be settled when it is written, or could not be."""
     hold = Hold(
         annotator=annotator,
-        slot=-1 if role == "adjudicator" else entry.free_slot(),
+        slot=ADJUDICATION_SLOT if role == "adjudicator" else entry.free_slot(),
         role=role,
         swapped=sides_swapped(entry.facts.task, annotator),
         lease_until=lease_until,

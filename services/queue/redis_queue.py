@@ -37,7 +37,6 @@ from streams.quality.routing import ABOUT, Grade
 T = TypeVar("T")
 _log = structlog.get_logger("queue")
 DUE_AT_ONCE = 200  # leases that one call ends
-OF_A_TASK = (e.TaskUpdate, e.Assignment, e.Judgment, e.Retraction)
 
 
 class RedisQueue:

@@ -1,17 +1,13 @@
-"""A judgment as the reports look at it. Without numpy, so that it can be read where no report is made."""
+"""A judgment as the reports look at it."""
 
 from __future__ import annotations
 
-from streams.events import Choice, Struct
+from streams.quality.said import Said
 
 
-class Compared(Struct, frozen=True, kw_only=True):
-    """One judgment and what it compared. Lengths in characters, markdown in marks (streams/content.py)."""
+class Compared(Said, frozen=True, kw_only=True):
+    """With what it compared. Lengths in characters, markdown in marks (streams/content.py)."""
 
-    item: str
-    annotator: str
-    choice: Choice
-    swapped: bool = False
     length_a: int = 0
     length_b: int = 0
     markdown_a: int = 0

@@ -32,7 +32,7 @@ MOST_LIKELY = 0.6  # where the innocent contradict the model more often than thi
 ALTERNATIVES = (0.2, 0.5, 0.9)  # of the way from the null rate to always
 
 
-class Compared(Struct, frozen=True, kw_only=True):
+class Scored(Struct, frozen=True, kw_only=True):
     """A decisive judgment on a pair that a reward model scored."""
 
     task: str
@@ -64,7 +64,7 @@ class Count:
     contradict: int = 0
     accuracy: float = 0.0
 
-    def add(self, one: Compared) -> None:
+    def add(self, one: Scored) -> None:
         """Counts a judgment."""
         self.n += 1
         self.contradict += one.contradicts
@@ -78,7 +78,7 @@ class Counts:
     everybody: Count = field(default_factory=Count)
     by_annotator: dict[str, Count] = field(default_factory=lambda: defaultdict(Count))
 
-    def add(self, one: Compared) -> None:
+    def add(self, one: Scored) -> None:
         """Counts a judgment."""
         self.everybody.add(one)
         self.by_annotator[one.annotator].add(one)
@@ -98,7 +98,7 @@ def band_of(confidence: float) -> int:
     return sum(confidence >= low for low in BANDS) - 1
 
 
-def odds(judgments: Iterable[Compared]) -> dict[str, Odds]:
+def odds(judgments: Iterable[Scored]) -> dict[str, Odds]:
     """Every annotator with a judgment on a pair of which the model is sure. Order does not matter."""
     sure = [one for one in judgments if band_of(one.confidence) >= 0]
     bands, pairs = defaultdict[int, Counts](Counts), defaultdict[str, Counts](Counts)

@@ -194,9 +194,7 @@ def main() -> None:
         broker.start()
         try:
             reports = [
-                _told(
-                    run(KafkaConnection(servers=broker.servers, prefix=f"run{seed}."), Path(folder) / str(seed), seed)
-                )
+                _told(run(connection_to(broker, seed), Path(folder) / str(seed), seed))
                 for seed in range(told.seed, told.seed + told.runs)
             ]
         finally:

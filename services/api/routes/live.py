@@ -170,7 +170,7 @@ async def get_metrics(call: Call) -> Response:
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-LETTER = {"log_offset": 0, "topic": "judgments", "stage": "assessments", "reason": "StepError: ..."}
+LETTER = {"log_offset": 0, "topic": "judgments", "stage": "assessments", "reason": "KeyError: 'content'"}
 
 ENDPOINTS = (
     Endpoint(

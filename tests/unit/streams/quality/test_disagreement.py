@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from streams.quality.disagreement import Compared, band_of, odds
+from streams.quality.disagreement import Scored, band_of, odds
 from streams.quality.discovery import accused
 
 PEOPLE = 40
@@ -22,7 +22,7 @@ def judged(
     wrong_slice: float = 0.0,
     adversaries: int = 0,
     lowest: float = 0.65,
-) -> list[Compared]:
+) -> list[Scored]:
     """A crowd at 0.78 on average, nobody below `lowest`; a sixth of the pairs are a slice that ten people judge, on
     which the model errs more often by `wrong_slice`."""
     draw = Random(seed)
@@ -34,7 +34,7 @@ def judged(
         for who in draw.sample(range(10) if in_slice else range(PEOPLE), each):
             bears_out = draw.random() < (1 - accuracies[who] if who >= PEOPLE - adversaries else accuracies[who])
             found.append(
-                Compared(
+                Scored(
                     task=str(pair),
                     annotator=str(who),
                     confidence=confidence,
@@ -45,7 +45,7 @@ def judged(
     return found
 
 
-def guilty(judgments: list[Compared]) -> list[str]:
+def guilty(judgments: list[Scored]) -> list[str]:
     return accused({who: one.evidence for who, one in odds(judgments).items()}, RATE)
 
 
@@ -73,12 +73,12 @@ def test_who_answers_against_the_truth_is_found() -> None:
 
 def test_pairs_of_which_the_model_is_not_sure_say_nothing() -> None:
     assert [band_of(0.89), band_of(0.9), band_of(0.97), band_of(1.0)] == [-1, 0, 1, 2]
-    unsure = [Compared(task=str(n), annotator="a", confidence=0.8, contradicts=True, accuracy=0.7) for n in range(99)]
+    unsure = [Scored(task=str(n), annotator="a", confidence=0.8, contradicts=True, accuracy=0.7) for n in range(99)]
     assert odds(unsure) == {}
 
 
 def test_too_few_others_are_no_yardstick() -> None:
-    alone = [Compared(task=str(n), annotator="a", confidence=0.99, contradicts=True, accuracy=0.7) for n in range(99)]
+    alone = [Scored(task=str(n), annotator="a", confidence=0.99, contradicts=True, accuracy=0.7) for n in range(99)]
     assert odds(alone)["a"].evidence == 1.0
 
 
