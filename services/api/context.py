@@ -111,12 +111,13 @@ class Context:
     async def in_view(self, rows: Select[Any]) -> None:
         """Returns when the views have such a row, so that who looks next sees what was written; or after a moment.
 
-        It is durable either way.
+        It is durable either way: were an outage of the views told here, who sent it would send it again.
         """
-        for _ in range(int(IN_VIEW_WITHIN_S / LOOK_S)):
-            if await self.query(lambda sql: sql.execute(rows).first()) is not None:
-                return
-            await asyncio.sleep(LOOK_S)
+        with contextlib.suppress(UnavailableError):
+            for _ in range(int(IN_VIEW_WITHIN_S / LOOK_S)):
+                if await self.query(lambda sql: sql.execute(rows).first()) is not None:
+                    return
+                await asyncio.sleep(LOOK_S)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
 from sqlalchemy import Engine, text
 
 from services.api.redis_live import RedisLive
@@ -26,7 +27,10 @@ from services.trail import told_log
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_log import KafkaLog
 from streams.engines.kafka_topics import Layout
+from streams.errors import UnavailableError
 from streams.topology import TOPOLOGY
+
+_log = structlog.get_logger("cluster")
 
 
 @dataclass(kw_only=True)
@@ -80,7 +84,17 @@ def open_cluster(settings: Settings) -> ClusterService:
 
 @contextmanager
 def exclusive(database: Engine, name: str) -> Iterator[None]:
-    """Only one process at a time is inside the block of that name; the others wait."""
-    with outages(), database.connect() as sql, transaction(sql):
-        sql.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"prefloop {name}"})
-        yield
+    """Only one process at a time is inside the block of that name; the others wait.
+
+    An outage after the block is no failure: what it did is done, and PostgreSQL frees the lock of who is gone.
+    """
+    is_over = False
+    try:
+        with outages(), database.connect() as sql, transaction(sql):
+            sql.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"prefloop {name}"})
+            yield
+            is_over = True
+    except UnavailableError as error:
+        if not is_over:
+            raise
+        _log.warning("lock given up by an outage", name=name, error=str(error))

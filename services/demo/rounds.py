@@ -111,7 +111,7 @@ def play_round(loop: Loop, number: int) -> RoundFacts:
     with timed(seconds, "sampling and judging"), Crowd(loop.service.client, loop.people, loop.campaign) as crowd:
         sample(loop, number, old, prompts, crowd.forget_idleness)
         annotate(loop, number, crowd)
-    batch = loop.service.post("/v1/batches", {"campaign": loop.campaign})["batch"]
+    batch = cut(loop)
     with timed(seconds, "training"):
         run = train(loop, number, batch)
     model = decided_model(loop, run)
@@ -214,6 +214,22 @@ def watch_work(loop: Loop, number: int, crowd: Crowd, update: Callable[..., None
 def judging(number: int, judged: int) -> str:
     """What the bar says."""
     return f"round {number}: people judge ({judged} judgments)"
+
+
+def cut(loop: Loop) -> str:
+    """The id of a new batch. Where the answer to a first try was lost, the second one finds it cut."""
+
+    def batches() -> list[str]:
+        return [one["batch"] for one in loop.service.get("/v1/batches")["batches"] if one["campaign"] == loop.campaign]
+
+    before = set(batches())
+    try:
+        return str(loop.service.post("/v1/batches", {"campaign": loop.campaign})["batch"])
+    except RefusedError:
+        for batch in batches():
+            if batch not in before:
+                return batch
+        raise
 
 
 def train(loop: Loop, number: int, batch: str) -> str:

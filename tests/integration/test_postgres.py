@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy import select
 
+from services.cluster.composition import exclusive
 from services.store import models as m
 from services.store.database import Advisory, open_postgres, snapshot, transaction
 from services.store.postgres_schema import differences, migrate, require_current
@@ -187,3 +188,18 @@ def test_migrations_of_two_processes_at_once_wait_for_each_other(database_url: s
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+HOLDERS = sqlalchemy.text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+
+
+def test_an_outage_after_an_exclusive_block_is_no_failure_of_it(database: sqlalchemy.Engine) -> None:
+    with exclusive(database, "batches of demo"), database.connect() as sql:
+        assert len(sql.execute(HOLDERS).all()) == 1
+    with exclusive(database, "batches of demo"):  # nobody holds it any more
+        pass
+
+
+def test_an_outage_within_an_exclusive_block_is_told(database: sqlalchemy.Engine) -> None:
+    with pytest.raises(UnavailableError, match="cut"), exclusive(database, "batches of demo"):
+        raise UnavailableError("cut short")

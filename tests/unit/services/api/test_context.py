@@ -10,6 +10,7 @@ from sqlalchemy import Connection, create_engine, insert, select
 
 from services.api import context
 from services.store import models as m
+from streams.errors import UnavailableError
 
 STANDING = select(m.standings.c.event).where(m.standings.c.event == "st_2")
 
@@ -42,3 +43,11 @@ def test_what_was_written_is_answered_for_when_the_views_have_it(monkeypatch: py
 
 def test_views_that_lag_do_not_hold_the_answer_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     assert looks(monkeypatch, written_before=99) == 10
+
+
+def test_an_outage_of_the_views_is_no_failure_of_what_was_written() -> None:
+    async def away(_: Any) -> Any:
+        raise UnavailableError("PostgreSQL does not answer")
+
+    views: Any = SimpleNamespace(query=away)
+    asyncio.run(context.Context.in_view(views, STANDING))

@@ -12,13 +12,14 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress
 
-from dashboard.client import Client
+from dashboard.client import Client, RefusedError
 from services.demo import rounds
 from services.demo.crowd import Crowd
 from services.demo.policy import HERE, Policy, read_prompts
 from services.demo.rounds import (
     Loop,
     compare,
+    cut,
     decided_model,
     gold_output,
     output,
@@ -149,6 +150,29 @@ def test_without_a_champion_the_base_model_answers() -> None:
     loop = loop_with(Service(campaigns_demo_champion=[none, (200, {"uri": "/models/new"})]))
     assert loop.champion() == "/models/base"
     assert loop.champion() == "/models/new"
+
+
+BATCHES = [{"batch": name, "campaign": "demo"} for name in ("b-2", "b-1")]
+NOTHING_LEFT = (409, {"error": {"code": "conflict", "message": "nothing is left", "mend": "wait"}})
+
+
+class Deployment(Service):
+    """Whose batches are read and cut under one path."""
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return httpx.Response(NOTHING_LEFT[0], json=NOTHING_LEFT[1])
+        return super().__call__(request)
+
+
+def test_a_batch_whose_answer_was_lost_is_found() -> None:
+    lists = [(200, {"batches": BATCHES[1:]}), (200, {"batches": BATCHES})]
+    assert cut(loop_with(Deployment(batches=lists))) == "b-2"
+
+
+def test_a_batch_that_cannot_be_cut_is_told() -> None:
+    with pytest.raises(RefusedError, match="nothing is left"):
+        cut(loop_with(Deployment(batches=[(200, {"batches": BATCHES})])))
 
 
 def test_a_run_is_followed_to_its_end() -> None:
