@@ -26,6 +26,7 @@ from benchmarks.cluster_deployment import ADMIN_KEY, Deployment
 from benchmarks.cluster_latency import PACE, judge, prepare
 from benchmarks.lean_http import Connection, rate
 from benchmarks.one_machine import BATCH, NDJSON, batches
+from services.appending import appending
 from services.spawned import Spawned
 from services.store.admission import PostgresAdmissions
 from services.store.database import open_postgres
@@ -217,16 +218,6 @@ def made_tasks(deployment: Deployment) -> list[str]:
         return [delivery.key.decode() for delivery in found if delivery.payload.startswith(b'{"type":"Task"')]
     finally:
         reader.close()
-
-
-def appending(events: Sequence[Event]) -> Callable[[Transaction], None]:
-    """A work that appends them all."""
-
-    def work(transaction: Transaction) -> None:
-        for event in events:
-            transaction.append(event)
-
-    return work
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import uvicorn
 from sqlalchemy.exc import DBAPIError
 
 from services.api.app import create_app
+from services.appending import appending
 from services.bootstrap import Service
 from services.cluster.composition import ClusterService, open_cluster
 from services.cluster.probe import Probe, Vital
@@ -21,7 +22,7 @@ from services.cluster.reconciliation import Reconciler, judgments_in
 from services.coordinator.coordinator import Coordinator
 from services.materializer.folding import Folding
 from services.materializer.materializer import LOCK, Materializer
-from services.queue.leases import OverdueLeases, appending
+from services.queue.leases import OverdueLeases
 from services.queue.rebuild import restore
 from services.settings import Settings
 from services.store.database import Advisory

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 from sqlalchemy import Engine, select
 
+from services.appending import appending
 from services.bootstrap import Writing
 from services.store import models as m
 from services.store.database import outages
 from streams.engines.kafka_reader import KafkaReader
 from streams.engines.kafka_topics import Layout
-from streams.engines.port import Transaction
 from streams.errors import DecodeError
 from streams.events import Judgment
 
@@ -64,12 +64,7 @@ class Reconciler:
     def _append(self, overdue: Sequence[Missing]) -> None:
         found = self._find(overdue)
         _log.error("judgments without an assessment: appended again", judgments=[x.judgment for x in found])
-
-        def work(transaction: Transaction) -> None:
-            for judgment in found:
-                transaction.append(judgment)
-
-        self._writer.submit(work).result()
+        self._writer.submit(appending(found)).result()
         self._tries.update(judgment for judgment, _ in overdue)
         self.appended += len(found)
 

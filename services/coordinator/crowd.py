@@ -14,10 +14,10 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, func, or_, select
 
+from services.appending import appending_new
 from services.bootstrap import Service
 from services.coordinator.gather import snapshot
 from services.store import models as m
-from streams.engines.port import Transaction
 from streams.events import Alert, Hypothesis, digest
 from streams.quality import bursts, collusion, copying, disagreement
 from streams.quality.bursts import Newcomer
@@ -218,7 +218,8 @@ class Crowd:
         alerts += alerts_for_copies(sketches(rows), now)
         alerts += alerts_for_bursts(people, now)
         alerts += alerts_for_disagreement(opposed, now)
-        told: int = self._service.log.submit(lambda tx: _append(tx, alerts)).result() if alerts else 0
+        work = appending_new("alert", alerts, lambda alert: (alert.alert, ""))
+        told = self._service.log.submit(work).result() if alerts else 0
         if told:
             _log.info("crowd", alerts=told)
         return told
@@ -228,10 +229,3 @@ def _newest(sql: Connection) -> tuple[int, int]:
     """Offset of the newest judgment, time of the newest score."""
     judged = sql.execute(select(func.max(m.judgments.c.log_offset))).scalar()
     return judged or 0, sql.execute(select(func.max(m.scores.c.at))).scalar() or 0
-
-
-def _append(transaction: Transaction, alerts: Sequence[Alert]) -> int:
-    new = [alert for alert in alerts if transaction.admit("alert", alert.alert, "") == "new"]
-    for alert in new:
-        transaction.append(alert)
-    return len(new)

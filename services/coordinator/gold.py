@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, func, select
 
+from services.appending import appending
 from services.bootstrap import Service
 from services.coordinator.gather import caught_up, newest_campaigns, places, snapshot
 from services.coordinator.growth import grow
 from services.store import models as m
-from streams.engines.port import Transaction
 from streams.events import Campaign, TaskUpdate, digest
 from streams.quality.hygiene import Change, Item, plan
 from streams.quality.leaks import NO_LEAK, Answer, leak
@@ -145,7 +144,7 @@ class GoldKeeper:
         by_task = {one.item.task: one for one in found}
         updates = [self._update(campaign, by_task[change.task], change, reached) for change in changes]
         if updates:
-            self.service.log.submit(partial(_append, updates)).result()
+            self.service.log.submit(appending(updates)).result()
             _log.info("gold", campaign=campaign.name, changes=[(one.task, one.status) for one in changes])
         self._looked[campaign.name] = moment
         return len(updates)
@@ -166,8 +165,3 @@ class GoldKeeper:
             occurred_at=now,
             ingested_at=now,
         )
-
-
-def _append(updates: Sequence[TaskUpdate], transaction: Transaction) -> None:
-    for update in updates:
-        transaction.append(update)

@@ -6,12 +6,12 @@ is never trained on from then on, and whoever judged that one is not given this 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
+from services.appending import appending_new
 from services.bootstrap import Service
 from services.coordinator.gather import snapshot
 from services.store import models as m
@@ -96,7 +96,7 @@ def grow(service: Service, campaign: Campaign) -> int:
         found = candidates(sql, campaign.name, adjudicated())
     now = service.clock()
     events = [grown(task_of(row), row.verdict, actor="coordinator", now=now) for row in found]
-    return service.log.submit(partial(_append, events)).result() if events else 0
+    return service.log.submit(_becoming_gold(events)).result() if events else 0
 
 
 def accept(service: Service, campaign: str, task: str, *, by: str) -> Task:
@@ -110,13 +110,10 @@ def accept(service: Service, campaign: str, task: str, *, by: str) -> Task:
             mend="it must be decided for a or b, not held out, in no batch, and not gold already",
         )
     event = grown(task_of(found[0]), found[0].verdict, actor=by, now=service.clock())
-    service.log.submit(partial(_append, [event])).result()
+    service.log.submit(_becoming_gold([event])).result()
     return event
 
 
-def _append(events: Sequence[Task], transaction: Transaction) -> int:
-    """The view may lag: a task becomes gold once."""
-    new = [event for event in events if transaction.admit("gold", event.task, str(event.gold)) == "new"]
-    for event in new:
-        transaction.append(event)
-    return len(new)
+def _becoming_gold(events: Sequence[Task]) -> Callable[[Transaction], int]:
+    """A task becomes gold once."""
+    return appending_new("gold", events, lambda event: (event.task, str(event.gold)))

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 import structlog
 from sqlalchemy import Connection, Integer, cast, func, select
 
+from services.appending import appending
 from services.bootstrap import Service
 from services.coordinator.gather import snapshot
 from services.store import models as m
-from streams.engines.port import Transaction
 from streams.events import Prior, digest
 from streams.quality import reliability
 from streams.quality.reliability import Grades
@@ -112,7 +112,7 @@ class PriorKeeper:
         shares, now = self._shares, self._service.clock()
         priors = [prior_of(who, shares, self._members, now) for who in members if has_moved(told.get(who), shares)]
         if priors:
-            self._service.log.submit(lambda tx: _append(tx, priors)).result()
+            self._service.log.submit(appending(priors)).result()
             told.update((prior.annotator, prior.shares) for prior in priors)
             _log.info("crowd's prior", told=len(priors), members=self._members)
         return len(priors)
@@ -131,8 +131,3 @@ def told_before(service: Service) -> dict[str, Sequence[float]]:
         found.update((event.annotator, event.shares) for record in records if isinstance(event := record.event, Prior))
         start = records[-1].offset + 1
     return found
-
-
-def _append(transaction: Transaction, priors: Sequence[Prior]) -> None:
-    for prior in priors:
-        transaction.append(prior)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 from sqlalchemy import Connection, func, select
 
+from services.appending import appending_new
 from services.bootstrap import Service
 from services.coordinator.gather import snapshot
 from services.store import models as m
-from streams.engines.port import Transaction
 from streams.events import Retraction, digest
 
 CHUNK = 500  # retractions a transaction: the writer is never held long, and a crash loses little
@@ -142,12 +141,5 @@ def _plan(sql: Connection, standing: InForce, now: int) -> list[Retraction]:
 def _apply(service: Service, plan: Sequence[Retraction]) -> int:
     """Appends what was not appended before; waits for each piece, so that the writer's queue stays short."""
     pieces = (plan[start : start + CHUNK] for start in range(0, len(plan), CHUNK))
-    return sum(service.log.submit(partial(_append, piece)).result() for piece in pieces)
-
-
-def _append(piece: Sequence[Retraction], transaction: Transaction) -> int:
-    """The view may lag behind an earlier tick: a retraction is appended once whatever the plan says."""
-    new = [one for one in piece if transaction.admit("retraction", one.id, str(one.withdrawn)) == "new"]
-    for retraction in new:
-        transaction.append(retraction)
-    return len(new)
+    works = (appending_new("retraction", piece, lambda one: (one.id, str(one.withdrawn))) for piece in pieces)
+    return sum(service.log.submit(work).result() for work in works)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from services.queue.port import AssignmentQueue
-from streams.engines.port import Transaction
 from streams.events import Assignment
 
 
@@ -26,13 +25,3 @@ class OverdueLeases:
         except BaseException:
             self._unwritten += ended
             raise
-
-
-def appending(ended: Sequence[Assignment]) -> Callable[[Transaction], None]:
-    """The work that writes them."""
-
-    def work(transaction: Transaction) -> None:
-        for event in ended:
-            transaction.append(event)
-
-    return work

@@ -6,13 +6,14 @@ import gzip
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from services.appending import appending_new
 from services.bootstrap import open_service
 from services.coordinator import revocation
 from services.coordinator.batches import cut_now
@@ -22,6 +23,7 @@ from services.settings import Settings
 from services.store import models as m
 from streams import events as e
 from streams.admission import judgment_id
+from streams.engines.port import Transaction
 from tests.integration.world import Clock, World, error_of, opened
 
 SHARED = Path(os.environ.get("PREFLOOP_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -170,18 +172,20 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path: Path, monkeypatc
         before = verdicts(world)
         quarantine(world, "ever")
         monkeypatch.setattr(revocation, "CHUNK", 7)
-        applied = revocation._append
         calls = iter(range(100))
 
-        def killed(piece: Any, transaction: Any) -> int:
-            if next(calls) == 2:
-                raise RuntimeError("killed")
-            return applied(piece, transaction)
+        def killed(*claimed: Any) -> Callable[[Transaction], int]:
+            def work(transaction: Transaction) -> int:
+                if next(calls) == 2:
+                    raise RuntimeError("killed")
+                return appending_new(*claimed)(transaction)
 
-        monkeypatch.setattr(revocation, "_append", killed)
+            return work
+
+        monkeypatch.setattr(revocation, "appending_new", killed)
         with pytest.raises(RuntimeError, match="killed"):
             revoke(world.service)
-    monkeypatch.setattr(revocation, "_append", applied)
+    monkeypatch.setattr(revocation, "appending_new", appending_new)
     service = open_service(Settings(data=tmp_path))
     try:
         again = World(service, world.client)

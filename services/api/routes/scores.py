@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from services.api.context import Call, json_answer
 from services.api.routing import Endpoint
+from services.appending import appending_new
 from services.store import models as m
-from streams.engines.port import Transaction
 from streams.errors import InputError, NotFoundError
 from streams.events import Score, digest
 from streams.stages.tasks import task_id
@@ -58,7 +58,8 @@ async def post_scores(call: Call) -> Response:
         )
         for task, score in zip(tasks, told.scores, strict=True)
     ]
-    accepted = await call.context.write(lambda transaction: _append(transaction, events))
+    # A model that is asked again may differ in the last digit: its first word stays.
+    accepted = await call.context.write(appending_new("score", events, lambda score: (score.id, "")))
     return json_answer({"accepted": accepted, "duplicates": len(events) - accepted}, 201 if accepted else 200)
 
 
@@ -86,15 +87,6 @@ def known(sql: Connection, tasks: Sequence[str]) -> dict[str, str]:
             mend="send the output first and this a moment later; outputs that were not sampled have no task",
         )
     return found
-
-
-def _append(transaction: Transaction, events: Sequence[Score]) -> int:
-    """How many were new. A model that is asked again may differ in the last digit: its first word stays."""
-    admissions = transaction.admit_all("score", [(event.id, "") for event in events])
-    new = [event for event, admission in zip(events, admissions, strict=True) if admission == "new"]
-    for event in new:
-        transaction.append(event)
-    return len(new)
 
 
 ENDPOINTS = (

@@ -18,9 +18,9 @@ from services.api.handout import choosy, informed, qualified
 from services.api.render import render_markdown
 from services.api.routing import Endpoint
 from services.api.shortage import nothing
+from services.appending import appending
 from services.coordinator.growth import answers_known
 from services.queue.decisions import assignment_of
-from services.queue.leases import appending
 from services.queue.port import Grant, Worker
 from services.store import models as m
 from streams.errors import ForbiddenError, NotFoundError, UnsureError
