@@ -198,7 +198,7 @@ def test_quarantine_and_undo_are_the_same_and_leave_every_verdict_as_it_was(pair
     before = test_quarantine.verdicts(pair.lite)
     found = pair.both(path)
     assert found["since"] == TURNED_AT
-    assert found["verdicts"]["lost"] + found["verdicts"]["turned"] > 0
+    assert found["verdicts"]["rows"], "it changes verdicts"
     assert [one["model"] for one in found["models"]] == ["m1"]
     assert pair.both(f"{path}?since=ever&brief=1")["judgments"]["count"] == test_quarantine.TASKS
 
