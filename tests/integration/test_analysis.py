@@ -12,7 +12,7 @@ from services.analysis.gather import Judged, gather
 from streams import events as e
 from streams.admission import judgment_id
 from streams.quality import agreement
-from tests.integration.world import Clock, World, opened
+from tests.integration.world import Clock, World, append, opened
 
 ITEMS, PEOPLE = 120, 8
 NOW = Clock().now
@@ -58,8 +58,7 @@ def judged() -> list[e.Judgment]:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with opened(tmp_path_factory.mktemp("analysis"), Clock()) as world:
         events = [*[task(number) for number in range(ITEMS)], *judged()]
-        world.service.log.submit(lambda transaction: [transaction.append(event) for event in events]).result()
-        world.service.engine.drain()
+        append(world.service, *events)
         for who in range(PEOPLE):
             vendor = {"attributes": {"vendor": "north" if who % 2 else "south"}}
             assert world("lead", "PUT", f"/v1/annotators/an{who}/attributes", json=vendor).status_code == 200

@@ -19,8 +19,8 @@ from services.coordinator.quarantine import dry_run
 from services.coordinator.revocation import revoke
 from services.settings import Settings
 from streams import events as e
-from streams.engines.port import Transaction
 from streams.errors import ConflictError, NotFoundError
+from tests.integration.world import append
 
 GOOD_REPORT: Mapping[str, Any] = {
     "holdout": {
@@ -45,15 +45,6 @@ def service(tmp_path: Path) -> Iterator[Service]:
 def campaign(name: str = "c", **changes: Any) -> e.Campaign:
     training = e.Training(batch_size=2, base_model="anchor", batch_max_age_s=10**6)
     return e.Campaign(id=f"campaign-{name}", name=name, version=1, training=training, **changes)
-
-
-def append(service: Service, *events: e.Event) -> None:
-    def work(transaction: Transaction) -> None:
-        for event in events:
-            transaction.append(event)
-
-    service.log.submit(work).result()
-    service.engine.drain()
 
 
 def candidate(task: str, position: int) -> e.Candidate:

@@ -11,8 +11,8 @@ from services.bootstrap import Service, open_service
 from services.coordinator.crowd import Crowd
 from services.settings import Settings
 from streams import events as e
-from streams.engines.port import Transaction
 from streams.quality import reasons
+from tests.integration.world import append
 
 PEOPLE = [f"an_{n}" for n in range(8)]
 RING = {"an_2", "an_5"}
@@ -24,15 +24,6 @@ def service(tmp_path: Path) -> Iterator[Service]:
     service.clock = lambda: 1_000_000
     yield service
     service.close()
-
-
-def append(service: Service, *events: e.Event) -> None:
-    def work(transaction: Transaction) -> None:
-        for event in events:
-            transaction.append(event)
-
-    service.log.submit(work).result()
-    service.engine.drain()
 
 
 def task(n: int) -> e.Task:

@@ -19,7 +19,7 @@ from services.coordinator.sampler import Sampler, SamplerError, first_since
 from services.settings import Settings
 from streams import events as e
 from streams.admission import RawOutput, admit_output
-from streams.engines.port import Transaction
+from tests.integration.world import append
 
 WAITED = 1_000_000
 NOW = WAITED + sampling.WAIT_MS
@@ -69,7 +69,7 @@ def model() -> Iterator[Model]:
 def service(tmp_path: Path, model: Model) -> Iterator[Service]:
     service = open_service(Settings(data=tmp_path))
     service.clock = lambda: NOW
-    write(service, campaign(model.url))
+    append(service, campaign(model.url))
     yield service
     service.close()
 
@@ -87,19 +87,10 @@ def campaign(url: str) -> e.Campaign:
     return e.Campaign(id="c", name="default", version=1, training=training)
 
 
-def write(service: Service, *events: e.Event) -> None:
-    def work(transaction: Transaction) -> None:
-        for event in events:
-            transaction.append(event)
-
-    service.log.submit(work).result()
-    service.engine.drain()
-
-
 def single(service: Service, name: str, *, at: int = WAITED) -> None:
     raw = RawOutput(prompt=f"What is {name}?", responses=["Something."], id=name, model="first", tags={"locale": "en"})
     output, text = admit_output(raw, campaign(""), at, "key:k")
-    write(service, text, output)
+    append(service, text, output)
 
 
 def tasks(service: Service) -> list[e.Task]:
@@ -153,7 +144,7 @@ def test_a_young_single_waits_for_a_partner(service: Service, model: Model, samp
 
 
 def test_a_campaign_without_an_endpoint_asks_nobody(service: Service, model: Model, sampler: Sampler) -> None:
-    write(service, msgspec.structs.replace(campaign(""), id="c2", version=2))
+    append(service, msgspec.structs.replace(campaign(""), id="c2", version=2))
     single(service, "entropy")
     sampler.tick()
     assert model.asked == []
@@ -163,7 +154,7 @@ def test_a_paired_single_is_not_asked_about(service: Service, model: Model, samp
     single(service, "entropy")
     other = RawOutput(prompt="What is entropy?", responses=["Disorder."], id="partner")
     output, text = admit_output(other, campaign(""), WAITED, "key:k")
-    write(service, text, output)
+    append(service, text, output)
     sampler.tick()
     assert model.asked == []
     assert len(tasks(service)) == 1

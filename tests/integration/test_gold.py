@@ -9,7 +9,7 @@ from services.coordinator.gold import GoldKeeper
 from services.coordinator.growth import gold_id
 from services.queue.entries import sides_swapped
 from streams import events as e
-from tests.integration.world import World, error_of
+from tests.integration.world import World, append, error_of
 
 SECOND = 1_000
 
@@ -143,18 +143,13 @@ def decided(name: str, **changes: Any) -> list[e.Event]:
     ]
 
 
-def append(world: World, *events: e.Event) -> None:
-    world.service.log.submit(lambda tx: [tx.append(event) for event in events]).result()
-    world.service.engine.drain()
-
-
 def test_what_an_adjudicator_decided_becomes_gold_once_and_is_not_trained_on(world: World) -> None:
     campaign(world, gold_rate=1.0, gold={"grow": True})
     tasks(world, 1, gold=False)
-    append(world, *decided("x"), *decided("tied", verdict="tie"), *decided("voted", reached="target"))
+    append(world.service, *decided("x"), *decided("tied", verdict="tie"), *decided("voted", reached="target"))
     who, key = person(world, "ada")
     judged = e.Judgment(id="j", judgment="j", task="x", annotator=who, choice="a", answered_at=5)
-    append(world, judged)
+    append(world.service, judged)
     keeper = GoldKeeper(service=world.service)
     assert (keep(world, keeper), keep(world, keeper)) == (1, 0)
     (item,) = health(world)["items"]
@@ -168,7 +163,7 @@ def test_what_an_adjudicator_decided_becomes_gold_once_and_is_not_trained_on(wor
 
 
 def test_a_lead_makes_gold_of_a_decided_task(world: World) -> None:
-    append(world, *decided("x", reached="target"), *decided("tied", verdict="tie"))
+    append(world.service, *decided("x", reached="target"), *decided("tied", verdict="tie"))
     answer = world("lead", "POST", "/v1/campaigns/default/gold", {"task": "x"})
     assert answer.status_code == 201, answer.text
     assert answer.json() == {"task": gold_id("x"), "answer": "b", "grown_from": "x"}

@@ -6,8 +6,7 @@ from random import Random
 
 from services.coordinator.priors import PriorKeeper
 from streams import events as e
-from streams.engines.port import Transaction
-from tests.integration.world import World
+from tests.integration.world import World, append
 
 PAIRS, PEOPLE = 60, 12
 
@@ -20,8 +19,7 @@ def judged(world: World, first: int, people: range) -> None:
     tasks = [event for record in world.service.store.read("tasks") if isinstance(event := record.event, e.Task)]
     draw = Random(first)
     answers = [judgment(task, f"an_{n}", draw) for task in tasks[first:] for n in people]
-    world.service.log.submit(lambda tx: append(tx, answers)).result()
-    world.service.engine.drain()
+    append(world.service, *answers)
 
 
 def judgment(task: e.Task, who: str, draw: Random) -> e.Judgment:
@@ -29,11 +27,6 @@ def judgment(task: e.Task, who: str, draw: Random) -> e.Judgment:
     said: e.Choice = "a" if draw.random() < 0.9 else "b"
     swapped = draw.random() < 0.5
     return e.Judgment(id=identity, judgment=identity, task=task.task, annotator=who, choice=said, swapped=swapped)
-
-
-def append(transaction: Transaction, events: list[e.Judgment]) -> None:
-    for event in events:
-        transaction.append(event)
 
 
 def told(world: World) -> list[str]:

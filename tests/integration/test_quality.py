@@ -11,7 +11,7 @@ import pytest
 from streams import events as e
 from streams.admission import judgment_id
 from streams.quality import agreement, biases
-from tests.integration.world import Clock, World, opened
+from tests.integration.world import Clock, World, append, opened
 
 PEOPLE = ("ada", "bob", "cy")
 NOW = Clock().now
@@ -63,8 +63,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             id="w", judgment=judgment_id("t0", "bad", 1), task="t0", annotator="bad", withdrawn=True, standing="s"
         )
         events = [*[task(number) for number in range(12)], *judged(), *outside, withdrawn]
-        world.service.log.submit(lambda tx: [tx.append(event) for event in events]).result()
-        world.service.engine.drain()
+        append(world.service, *events)
         yield world
 
 

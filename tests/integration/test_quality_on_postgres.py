@@ -33,8 +33,8 @@ from streams.topology import TOPOLOGY
 from tests.integration import test_analysis, test_quarantine
 from tests.integration.test_folding import LAYOUT, Sent, no_letters
 from tests.integration.test_gold import campaign, decided
-from tests.integration.test_quarantine import NOW, TURNED_AT, append, dry_run, quarantine, reinstate
-from tests.integration.world import Clock, World, opened
+from tests.integration.test_quarantine import NOW, TURNED_AT, dry_run, quarantine, reinstate
+from tests.integration.world import Clock, World, append, opened
 from tests.services.postgres import Postgres
 
 pytestmark = pytest.mark.slow
@@ -132,7 +132,7 @@ def history() -> Sequence[e.Event]:
 def pair(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Pair]:
     with opened(tmp_path_factory.mktemp("quality"), Clock()) as world:
         campaign(world, gold={"grow": True, "exposure_cap": 2}, calibration={"tasks": 5, "every_days": 7})
-        append(world, *history())
+        append(world.service, *history())
         for who in range(test_analysis.PEOPLE):
             vendor = {"attributes": {"vendor": "north" if who % 2 else "south"}}
             assert world("lead", "PUT", f"/v1/annotators/an{who}/attributes", vendor).status_code == 200
@@ -144,7 +144,7 @@ def trained(world: World) -> str:
     """A batch with a run and a model of it; its id."""
     batch = cut_now(world.service, "default").batch
     append(
-        world,
+        world.service,
         e.RunUpdate(id="r", run="r", batch=batch, status="requested"),
         e.Checkpoint(id="k", model="m1", run="r", batch=batch, parent="", uri="u", ingested_at=NOW),
     )
@@ -188,7 +188,7 @@ def test_gold_grows_and_a_calibration_round_begins_from_what_postgresql_says(pai
     copies = [row.event for row in pair.lite.service.store.read("tasks") if "calibration" in row.event.tags]  # type: ignore[attr-defined]
     for number, copy in enumerate(copies):
         told = [test_quarantine.judgment(copy.task, who, "ab"[number % 2], NOW) for who in ("an0", "an1")]  # type: ignore[arg-type, attr-defined]
-        append(pair.lite, *told)
+        append(pair.lite.service, *told)
     (judged,) = pair.both("/v1/campaigns/default/calibration")["rounds"]
     assert (begun["judgments"], judged["judgments"], judged["alpha"]["value"]) == (0, 10, 1.0)
 
@@ -198,7 +198,7 @@ def test_quarantine_and_undo_are_the_same_and_leave_every_verdict_as_it_was(pair
     before = test_quarantine.verdicts(pair.lite)
     found = pair.both(path)
     assert found["since"] == TURNED_AT
-    assert found["verdicts"]["rows"], "it changes verdicts"
+    assert any(found["verdicts"][change] for change in ("turned", "lost", "reached"))
     assert [one["model"] for one in found["models"]] == ["m1"]
     assert pair.both(f"{path}?since=ever&brief=1")["judgments"]["count"] == test_quarantine.TASKS
 

@@ -24,7 +24,7 @@ from services.store import models as m
 from streams import events as e
 from streams.admission import judgment_id
 from streams.engines.port import Transaction
-from tests.integration.world import Clock, World, error_of, opened
+from tests.integration.world import Clock, World, append, error_of, opened
 
 SHARED = Path(os.environ.get("PREFLOOP_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 UKP = SHARED / "judgments" / "ukp_dev_judgments.jsonl.gz"
@@ -53,11 +53,6 @@ def judgment(name: str, annotator: str, choice: e.Choice, at: int) -> e.Judgment
     )  # fmt: skip
 
 
-def append(world: World, *events: e.Event) -> None:
-    world.service.log.submit(lambda tx: [tx.append(event) for event in events]).result()
-    world.service.engine.drain()
-
-
 def crowd() -> list[e.Event]:
     """Two honest judgments a task and mallory's, which say the contrary from the middle on."""
     dice = random.Random(5)
@@ -74,9 +69,9 @@ def crowd() -> list[e.Event]:
 @pytest.fixture
 def judged(tmp_path: Path) -> Iterator[World]:
     with opened(tmp_path, Clock()) as world:
-        append(world, *crowd())
+        append(world.service, *crowd())
         append(
-            world,
+            world.service,
             e.Alert(id="al0", alert="al0", annotator="mallory", hypothesis="speed", since=1, ingested_at=NOW - 9_000),
             e.Alert(id="al", alert="al", annotator="mallory", hypothesis="accuracy", since=TURNED_AT, ingested_at=NOW),
         )
@@ -168,7 +163,7 @@ def test_a_reinstated_annotator_is_not_suspended_again_by_the_same_judgments(jud
 
 def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(tmp_path, Clock()) as world:
-        append(world, *crowd())
+        append(world.service, *crowd())
         before = verdicts(world)
         quarantine(world, "ever")
         monkeypatch.setattr(revocation, "CHUNK", 7)
@@ -191,7 +186,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path: Path, monkeypatc
         again = World(service, world.client)
         assert settle(again) == TASKS - 14
         assert service.store.end("retractions") == TASKS
-        append(again, e.Standing(id="back", annotator="mallory", standing="active", by="key:lead"))
+        append(again.service, e.Standing(id="back", annotator="mallory", standing="active", by="key:lead"))
         assert settle(again) == TASKS
         assert verdicts(again) == before
     finally:
@@ -202,7 +197,7 @@ def test_datasets_and_models_are_named_in_doubt_and_cleared_by_the_undo(judged: 
     judged.service.clock = lambda: NOW + 1
     batch = cut_now(judged.service, "default")
     append(
-        judged,
+        judged.service,
         e.RunUpdate(id="r", run="r", batch=batch.batch, status="requested"),
         e.Checkpoint(id="k1", model="m1", run="r", batch=batch.batch, parent="", uri="u", ingested_at=NOW),
         e.Checkpoint(id="k2", model="m2", run="r2", batch="none", parent="m1", uri="u", ingested_at=NOW + 1),
@@ -260,7 +255,7 @@ def test_on_real_judgments_the_undo_leaves_every_verdict_as_it_was(tmp_path: Pat
     """The first 150 items of the set, as a live campaign; its busiest annotator is quarantined from their middle on."""
     events, busiest, since = real_slice()
     with opened(tmp_path, Clock()) as world:
-        append(world, *events)
+        append(world.service, *events)
         before = verdicts(world)
         found = world("lead", "GET", f"/v1/annotators/{busiest}/quarantine?since={since}").json()
         assert found["judgments"]["count"] > 20

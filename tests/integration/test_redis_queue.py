@@ -24,6 +24,7 @@ from streams import events as e
 from streams.errors import UnavailableError
 from streams.quality.routing import HEARD, REFRESHED
 from tests.contract.queues import LEASE, NOW, EmptyArchive, assessed, memory_queue, redis_queue, task
+from tests.integration.world import append
 from tests.records import records
 from tests.services.redis import Redis
 
@@ -218,11 +219,6 @@ def service(tmp_path: Path) -> Iterator[Service]:
     append(service, e.Campaign(id="c", name="default", version=1, gold_rate=0.0))
     yield service
     service.close()
-
-
-def append(service: Service, *events: e.Event) -> None:
-    service.log.submit(lambda tx: [tx.append(event) for event in events]).result()
-    service.engine.drain()
 
 
 def over(service: Service, url: str) -> RedisQueue:

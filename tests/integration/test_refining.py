@@ -16,7 +16,7 @@ from streams.admission import judgment_id
 from streams.quality.consensus import verdict
 from streams.quality.labelled import Labelled
 from streams.quality.refinement import refine
-from tests.integration.world import Clock, World, opened
+from tests.integration.world import Clock, World, append, opened
 
 GOOD, BAD = ("ada", "bob", "cy"), ("xan", "yve")
 FIRST = "t000"  # two of the bad against one of the good, before anything was known of anybody
@@ -59,14 +59,9 @@ def judgment(name: str, who: str, choice: e.Choice, **changes: Any) -> e.Judgmen
 def world(tmp_path: Path) -> Iterator[World]:
     with opened(tmp_path, Clock()) as world:
         names = dict.fromkeys(name for name, _, _ in said())
-        append(world, *[text(name) for name in names], *[task(name) for name in names])
-        append(world, *[judgment(*one) for one in said()])
+        append(world.service, *[text(name) for name in names], *[task(name) for name in names])
+        append(world.service, *[judgment(*one) for one in said()])
         yield world
-
-
-def append(world: World, *events: e.Event) -> None:
-    world.service.log.submit(lambda tx: [tx.append(event) for event in events]).result()
-    world.service.engine.drain()
 
 
 def cut(world: World) -> e.Batch:
@@ -95,9 +90,11 @@ def test_training_gets_the_refined_posterior_and_the_side_that_it_favours(world:
 
 
 def test_what_was_withdrawn_does_not_count_and_an_adjudicators_word_stands(world: World) -> None:
-    append(world, judgment(FIRST, "judge", "b", role="adjudicator"))
+    append(world.service, judgment(FIRST, "judge", "b", role="adjudicator"))
     gone = judgment_id("t001", "ada", 1)
-    append(world, e.Retraction(id="r", judgment=gone, task="t001", annotator="ada", withdrawn=True, standing="s"))
+    append(
+        world.service, e.Retraction(id="r", judgment=gone, task="t001", annotator="ada", withdrawn=True, standing="s")
+    )
     batch = cut(world)
     refined = dict(zip([name for name, _ in batch.members], batch.refined, strict=True))
     left = [Labelled(item=name, annotator=who, choice=choice) for name, who, choice in said()]
@@ -111,9 +108,11 @@ def test_what_was_withdrawn_does_not_count_and_an_adjudicators_word_stands(world
 
 
 def test_a_revision_takes_the_former_ones_place_and_withdrawn_it_does_not_bring_it_back(world: World) -> None:
-    append(world, judgment("t001", "ada", "a", revision=2), judgment("t002", "ada", "b", revision=2))
+    append(world.service, judgment("t001", "ada", "a", revision=2), judgment("t002", "ada", "b", revision=2))
     gone = judgment_id("t002", "ada", 2)
-    append(world, e.Retraction(id="r", judgment=gone, task="t002", annotator="ada", withdrawn=True, standing="s"))
+    append(
+        world.service, e.Retraction(id="r", judgment=gone, task="t002", annotator="ada", withdrawn=True, standing="s")
+    )
     with world.service.database.connect() as sql:
         judged = evidence_on(sql, "default", ["t001", "t002"]).judged
     assert [one.choice for one in judged if (one.item, one.annotator) == ("t001", "ada")] == ["a"]

@@ -6,8 +6,7 @@ from random import Random
 
 from services.coordinator.crowd import Crowd
 from streams import events as e
-from streams.engines.port import Transaction
-from tests.integration.world import World, error_of
+from tests.integration.world import World, append, error_of
 
 PAIRS, PEOPLE, REVERSED = 120, 6, "an_5"
 
@@ -38,8 +37,7 @@ def test_who_contradicts_a_confident_model_is_reported_and_not_sanctioned(world:
     tasks = [record.event for record in world.service.store.read("tasks", 0, 1000)]
     draw = Random(4)
     answers = [judgment(task, n, draw) for task in tasks if isinstance(task, e.Task) for n in range(PEOPLE)]
-    world.service.log.submit(lambda tx: append(tx, answers)).result()
-    world.service.engine.drain()
+    append(world.service, *answers)
     crowd = Crowd(world.service)
     crowd.tick()
     assert not alerts(world)
@@ -59,11 +57,6 @@ def test_who_contradicts_a_confident_model_is_reported_and_not_sanctioned(world:
 def alerts(world: World) -> list[dict]:  # type: ignore[type-arg]
     found = world("lead", "GET", "/v1/alerts").json()["alerts"]
     return [one for one in found if one["hypothesis"] == "reward_model"]
-
-
-def append(transaction: Transaction, events: list[e.Judgment]) -> None:
-    for event in events:
-        transaction.append(event)
 
 
 def judgment(task: e.Task, n: int, draw: Random) -> e.Judgment:

@@ -12,8 +12,10 @@ from starlette.testclient import TestClient
 from services.api import auth
 from services.api.app import create_app
 from services.api.roles import ALL, Role
+from services.appending import appending
 from services.bootstrap import Service, open_service
 from services.settings import Settings
+from streams.events import Event
 
 KEYS = {role: f"plk_{role}_secret" for role in ALL}
 OUTPUT = {"id": "o-1", "prompt": "What is a mutex?", "responses": ["A lock.", "A **fish**."], "model": "m-secret"}
@@ -40,6 +42,12 @@ class World:
         answer = self("annotator", "POST", "/v1/tasks/next")
         assert answer.status_code == 200, answer.text
         return cast(dict[str, Any], answer.json())
+
+
+def append(service: Service, *events: Event) -> None:
+    """Into the log, and through every stage and view."""
+    service.log.submit(appending(events)).result()
+    service.engine.drain()
 
 
 class Clock:

@@ -17,6 +17,7 @@ from services.settings import Settings
 from streams import events as e
 from streams.admission import judgment_id
 from streams.errors import ForbiddenError
+from tests.integration.world import append
 
 NOW = 1_790_000_000_000
 
@@ -27,11 +28,6 @@ def service(tmp_path: Path) -> Iterator[Service]:
     append(service, e.Campaign(id="c", name="default", version=1, gold_rate=0.0))
     yield service
     service.close()
-
-
-def append(service: Service, *events: e.Event) -> None:
-    service.log.submit(lambda tx: [tx.append(event) for event in events]).result()
-    service.engine.drain()
 
 
 def queue_of(service: Service) -> MemoryQueue:
