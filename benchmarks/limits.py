@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.lean_http import Connection, rate
@@ -18,13 +20,21 @@ from services.spawned import free_port
 ROWS, ROW_BYTES, ROWS_A_COMMIT = 40_000, 1_500, 10_000
 
 
-def sqlite_rows_a_second() -> float:
-    """Rows of 1.5 kB, ten thousand a commit, into a SQLite table with WAL and synchronous=FULL."""
+@contextmanager
+def empty_table() -> Iterator[sqlite3.Connection]:
+    """`rows` in a file of its own, with WAL and synchronous=FULL."""
     with tempfile.TemporaryDirectory() as folder:
         connection = sqlite3.connect(Path(folder) / "limit.sqlite3", isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, content BLOB)")
+        yield connection
+        connection.close()
+
+
+def sqlite_rows_a_second() -> float:
+    """Rows of 1.5 kB, ten thousand a commit, into a SQLite table with WAL and synchronous=FULL."""
+    with empty_table() as connection:
         content = os.urandom(ROW_BYTES)
         begin = time.perf_counter()
         for start in range(0, ROWS, ROWS_A_COMMIT):
@@ -33,23 +43,17 @@ def sqlite_rows_a_second() -> float:
             connection.executemany("INSERT INTO rows VALUES (?, ?)", rows)
             connection.execute("COMMIT")
         seconds = time.perf_counter() - begin
-        connection.close()
         return ROWS / seconds
 
 
 def commits_a_second(commits: int = 500) -> float:
     """Commits of one row each, one after the other: what a single durable acknowledgement costs on this disk."""
-    with tempfile.TemporaryDirectory() as folder:
-        connection = sqlite3.connect(Path(folder) / "limit.sqlite3", isolation_level=None)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, content BLOB)")
+    with empty_table() as connection:
         content = os.urandom(ROW_BYTES)
         begin = time.perf_counter()
         for number in range(commits):
             connection.execute("INSERT INTO rows VALUES (?, ?)", (number, content))
         seconds = time.perf_counter() - begin
-        connection.close()
         return commits / seconds
 
 

@@ -16,13 +16,16 @@ from starlette.testclient import TestClient
 
 from services.api import auth
 from services.api.app import create_app
+from services.cluster.brokers import connection_of, layout_of
 from services.cluster.composition import ClusterService, open_cluster
 from services.cluster.processes import ActiveCoordinator, make_materializer, make_reconciler
 from services.cluster.setup import setup_cluster
 from services.settings import Settings
 from services.spawned import free_port
-from services.store.database import transaction
+from services.store.database import open_postgres, transaction
+from services.store.postgres_schema import migrate
 from streams.engines.kafka_connection import KafkaConnection
+from streams.engines.kafka_topics import create_topics
 from tests.integration.world import JUDGING, KEYS, World
 from tests.services.cluster import environment_of
 from tests.services.redis import Redis
@@ -45,6 +48,15 @@ def settings_of(kafka: KafkaConnection, database_url: str, redis: Redis) -> Sett
         redis_url=redis.url,
         admin_key=KEYS["admin"],
     )
+
+
+def empty(settings: Settings) -> Settings:
+    """With schema and topics, and nothing in them."""
+    database = open_postgres(settings.database_url)
+    migrate(database)
+    database.dispose()
+    create_topics(connection_of(settings), layout_of(settings))
+    return settings
 
 
 def set_up(settings: Settings) -> None:

@@ -17,18 +17,14 @@ import pytest
 from kafka import KafkaProducer
 from sqlalchemy import func, select
 
-from services.cluster.brokers import layout_of
 from services.cluster.composition import ClusterService, open_cluster
 from services.cluster.processes import make_materializer
 from services.settings import Settings
 from services.spawned import free_port
 from services.store import models as m
-from services.store.database import open_postgres
-from services.store.postgres_schema import migrate
 from streams import events as e
 from streams.engines.kafka_connection import KafkaConnection
-from streams.engines.kafka_topics import create_topics
-from tests.integration.cluster import closing, eventually, settings_of
+from tests.integration.cluster import closing, empty, eventually, settings_of
 from tests.services.cluster import environment_of
 from tests.services.postgres import Postgres
 from tests.services.redis import Redis
@@ -39,12 +35,7 @@ SIGNALS = 3_000
 
 @pytest.fixture
 def settings(kafka: KafkaConnection, database_url: str, redis_server: Redis) -> Settings:
-    settings = settings_of(kafka, database_url, redis_server)
-    database = open_postgres(database_url)
-    migrate(database)
-    database.dispose()
-    create_topics(kafka, layout_of(settings))
-    return settings
+    return empty(settings_of(kafka, database_url, redis_server))
 
 
 def signals(service: ClusterService, start: int, end: int) -> None:

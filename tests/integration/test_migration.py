@@ -10,25 +10,21 @@ import pytest
 from sqlalchemy import Engine, select
 
 from services.bootstrap import OneMachine, open_service
-from services.cluster.brokers import layout_of
 from services.cluster.composition import ClusterService, open_cluster
 from services.cluster.processes import make_materializer
 from services.migration.into_cluster import into_cluster, workers_of
 from services.migration.out_of_cluster import out_of_cluster
 from services.settings import Settings
 from services.store import models as m
-from services.store.database import open_postgres
-from services.store.postgres_schema import migrate
 from services.store.schema import rows_of_views
 from streams.engines.guarded import Kept
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_reader import KafkaReader
-from streams.engines.kafka_topics import create_topics
 from streams.engines.sqlite_log import rows_of
 from streams.errors import ConflictError, UnavailableError
 from streams.events import Campaign
 from streams.topology import TOPOLOGY
-from tests.integration.cluster import closing, eventually, settings_of, working
+from tests.integration.cluster import closing, empty, eventually, settings_of, working
 from tests.integration.test_folding import without_numbers
 from tests.integration.world import Clock, World, opened
 from tests.services.redis import Redis
@@ -54,12 +50,7 @@ def breaking(at: str) -> Callable[[str, int], None]:
 
 @pytest.fixture
 def settings(kafka: KafkaConnection, database_url: str, redis_server: Redis) -> Settings:
-    settings = settings_of(kafka, database_url, redis_server)
-    database = open_postgres(database_url)
-    migrate(database)
-    database.dispose()
-    create_topics(kafka, layout_of(settings))
-    return settings
+    return empty(settings_of(kafka, database_url, redis_server))
 
 
 @pytest.fixture
