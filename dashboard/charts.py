@@ -298,7 +298,7 @@ def length_curve(colours: Palette) -> Spec:
     x = {
         "field": "difference",
         "type": "quantitative",
-        "axis": axis("characters longer than the other", tickCount=7, grid=False),
+        "axis": axis("characters longer than the other", tickCount=7, format=",d", grid=False),
         "scale": {"type": "symlog", "constant": 100},
     }
     tooltip = [

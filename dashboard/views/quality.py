@@ -108,7 +108,7 @@ def coefficients(agreed: Json) -> None:
 def length(swayed: Json) -> None:
     """Win rate against difference in length, with its test."""
     test = swayed["length_test"]
-    told = "dots: what was seen; line: the fitted curve with its 95% band"
+    told = "by how much longer it is; dots: what was seen; line: the fitted curve with its 95% band"
     parts.title("Does the longer one win?", told)
     rows = [{"kind": "seen", **point} for point in swayed["length_curve"]]
     rows += [{"kind": "fitted", "pairs": 0, **point} for point in swayed["length_fit"]]

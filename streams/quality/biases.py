@@ -19,9 +19,9 @@ from streams.quality.intervals import Estimate, normal, wilson
 from streams.quality.pairs import Floats, numbered
 from streams.quality.reliability import left
 
-EDGES = (25, 50, 100, 200, 400, 800)  # characters; bins of the length difference on either side of zero
+EDGES = (25, 50, 100, 200, 400, 800)  # characters; bins of the length difference
 TYPICAL = {"length": 200, "markdown": 4}  # characters, marks: the differences that effects are told for
-GRID = (-1600, -800, -400, -200, -100, -50, 0, 50, 100, 200, 400, 800, 1600)  # characters; of the fitted curve
+GRID = (0, 50, 100, 200, 400, 800, 1600)  # characters; of the fitted curve
 SCALE = 100.0  # characters: what is longer by less counts nearly in proportion, more only by its logarithm
 LEAST = 20  # judgments without which nothing is fitted
 MOST_MODELS = 30
@@ -38,7 +38,7 @@ class Rate(Struct, frozen=True, kw_only=True):
 
 
 class CurvePoint(Struct, frozen=True, kw_only=True):
-    """Share of a's wins among the pairs whose length difference (a minus b, characters) lies in a bin."""
+    """Share of the longer one's wins among the pairs whose difference in length (characters) lies in a bin."""
 
     difference: float  # mean of the bin
     rate: float
@@ -99,18 +99,20 @@ def longer_wins(rows: Iterable[tuple[int, int, Choice]]) -> Rate:
 
 
 def length_curve(rows: Iterable[tuple[int, int, Choice]]) -> list[CurvePoint]:
-    """a's win rate by length difference, from a much shorter to a much longer. One half: no part."""
+    """The longer one's win rate by how much longer it is, as `longer_wins` counts. One half: length plays no part.
+
+    Told of the longer one and not of a: where a producer always sends its newer model second, a loses at any length.
+    """
     bins: dict[int, list[tuple[int, bool]]] = {}
     for a, b, choice in rows:
-        if choice != "tie":
-            bins.setdefault(bin_of(a - b), []).append((a - b, choice == "a"))
+        if choice != "tie" and a != b:
+            bins.setdefault(bin_of(abs(a - b)), []).append((abs(a - b), (a > b) == (choice == "a")))
     return [point_of(found) for _, found in sorted(bins.items())]
 
 
 def bin_of(difference: int) -> int:
-    """0 in the middle, negative where a is shorter."""
-    size = sum(abs(difference) >= edge for edge in EDGES)
-    return size if difference > 0 else -size
+    """0 for the least differences."""
+    return sum(difference >= edge for edge in EDGES)
 
 
 def point_of(found: list[tuple[int, bool]]) -> CurvePoint:

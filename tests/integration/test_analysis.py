@@ -11,7 +11,7 @@ import pytest
 from services.analysis.gather import Judged, gather
 from streams import events as e
 from streams.admission import judgment_id
-from streams.quality import agreement
+from streams.quality import agreement, biases
 from tests.integration.world import Clock, World, append, opened
 
 ITEMS, PEOPLE = 120, 8
@@ -98,7 +98,7 @@ def test_biases_tell_length_markdown_and_models(filled: World) -> None:
     assert {one["model"] for one in found["models"]} == {"a", "b"}
     assert found["models"][0]["model"] == "a"
     assert found["session"]["sessions"] == PEOPLE
-    assert len(found["length_fit"]) == 13
+    assert len(found["length_fit"]) == len(biases.GRID)
 
 
 def test_two_vendors_side_by_side(filled: World) -> None:

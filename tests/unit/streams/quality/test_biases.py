@@ -1,6 +1,8 @@
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from streams.events import Choice
@@ -18,14 +20,22 @@ def test_longer_wins_leaves_ties_and_equal_lengths_out() -> None:
     assert 0 < rate.low < 2 / 3 < rate.high < 1
 
 
-def test_the_curve_goes_from_shorter_to_longer() -> None:
-    curve = biases.length_curve(PAIRS)
-    assert [(point.difference, point.rate, point.pairs) for point in curve] == [
-        (-200, 0.0, 1),
-        (0, 1.0, 1),
-        (200, 1.0, 1),
-        (400, 0.0, 1),
-    ]
+def test_the_curve_goes_from_a_little_to_much_longer() -> None:
+    curve = biases.length_curve([(300, 100, "a"), (100, 300, "a"), *PAIRS])
+    told = [(point.difference, point.rate, point.pairs) for point in curve]
+    assert told == [(200, 0.75, 4), (400, 0.0, 1)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 2000), st.sampled_from(["a", "b", "tie"]))))
+def test_the_curve_is_the_same_whichever_response_a_producer_sends_first(rows: list[tuple[int, int, Choice]]) -> None:
+    other: dict[Choice, Choice] = {"a": "b", "b": "a", "tie": "tie"}
+    assert biases.length_curve((b, a, other[choice]) for a, b, choice in rows) == biases.length_curve(rows)
+
+
+def test_the_curve_and_the_one_rate_count_the_same_pairs() -> None:
+    curve, rate = biases.length_curve(PAIRS), biases.longer_wins(PAIRS)
+    assert sum(point.pairs for point in curve) == rate.n
+    assert sum(point.rate * point.pairs for point in curve) / rate.n == pytest.approx(rate.rate)
 
 
 def test_left_rate_follows_the_order_shown() -> None:
