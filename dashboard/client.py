@@ -87,7 +87,7 @@ class Client:
                     raise refusal(response)
                 yield from filter(None, response.iter_lines())
         except httpx.TransportError as error:
-            raise UnavailableError(f"the service cannot be reached: {error}") from error
+            raise self._unreachable(error) from error
 
     def first_lines(self, key: str, path: str, lines: int) -> list[dict[str, Any]]:
         """The first `lines` rows of the NDJSON at `path`; the rest is not read."""
@@ -105,10 +105,17 @@ class Client:
         try:
             response = self.http.request(method, path, headers=_headers(key), **content)
         except httpx.TransportError as error:
-            raise UnavailableError(f"the service cannot be reached: {error}") from error
+            raise self._unreachable(error) from error
         if response.is_error:
             raise refusal(response)
         return response
+
+    def _unreachable(self, error: httpx.TransportError) -> UnavailableError:
+        where, mend = (
+            str(self.http.base_url).rstrip("/"),
+            "start it (`prefloop up`), or name its address (PREFLOOP_SERVER)",
+        )
+        return UnavailableError(f"the service cannot be reached at {where} ({error}): {mend}")
 
 
 def _headers(key: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from services.aggregate.findings import Findings, find, run
 from services.aggregate.reading import Names, read_gold, read_judgments
 from services.aggregate.report import show, written
 from services.aggregate.slices import judged_of, show_causes, show_comparison
+from services.written import writing
 from streams.errors import InputError
 
 FORMATS = (".csv", ".jsonl")
@@ -52,8 +53,5 @@ def aggregate(
 
 def save(out: Path, text: str) -> None:
     """Writes the consensus. Raises InputError where the place cannot be written to."""
-    try:
+    with writing(out):
         out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        mend = "name a file in a folder that exists and that you may write to"
-        raise InputError(f"cannot write {out}: {error.strerror}", field="out", mend=mend) from error

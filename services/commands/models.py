@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 from urllib.parse import quote
 
 import typer
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from services.commands.remote import LOCAL, Remote, Server
+from services.written import writing
 from streams.errors import TrainingError
 
 LOOK = 1.0  # seconds between looks at a run
@@ -27,18 +28,27 @@ def export(
     out: Annotated[Path | None, typer.Option(help="File to write; standard output without.")] = None,
     server: Server = LOCAL,
 ) -> None:
-    """Export preferences (the newest revision of each, without texts), or one batch's dataset, as NDJSON."""
+    """Export preferences (the newest revision of each, without texts), or one batch's dataset, as NDJSON.
+
+    All preferences are told, gold and withdrawn ones too, each marked as what it is; train on a batch's dataset, which
+    holds neither.
+    """
     path = f"/v1/datasets/{batch}" if batch else "/v1/preferences" + (f"?campaign={campaign}" if campaign else "")
-    count = 0
-    target = out.open("w", encoding="utf-8") if out else sys.stdout
-    try:
-        for line in Remote(server).lines(path):
-            target.write(line + "\n")
-            count += 1
-    finally:
-        if out:
-            target.close()
+    lines = Remote(server).lines(path)
+    if out:
+        with writing(out), out.open("w", encoding="utf-8") as file:
+            count = copy(lines, file)
+    else:
+        count = copy(lines, sys.stdout)
     Console(stderr=True).print(f"{count:,} rows", highlight=False)
+
+
+def copy(lines: Iterable[str], file: TextIO) -> int:
+    """How many lines were written."""
+    count = 0
+    for count, line in enumerate(lines, start=1):
+        file.write(line + "\n")
+    return count
 
 
 def train(

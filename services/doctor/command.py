@@ -20,7 +20,14 @@ SIGNS = {"well": ("✓", "green"), "doubtful": ("!", "yellow"), "broken": ("✗"
 
 def doctor_command(
     data: Annotated[Path | None, typer.Option(help="Folder of a one-machine service [PREFLOOP_DATA].")] = None,
-    server: Annotated[str, typer.Option(help="Base URL of the service, where it is not this machine's own.")] = "",
+    server: Annotated[
+        str,
+        typer.Option(
+            help="Base URL of the service, where it is not this machine's own.",
+            envvar="PREFLOOP_SERVER",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Check everything that this deployment depends on, and say what to do about what is wrong.
 

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from services.settings import read_settings
+from services.written import writing
 from streams.errors import PrefloopError, SettingsError
 
 
@@ -43,5 +44,6 @@ def replay_command(
         raise typer.Exit(1) from error
     show(found, console)
     if report is not None:
-        report.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        with writing(report, "report"):
+            report.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
         console.print(f"report written to {report}")

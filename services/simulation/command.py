@@ -18,7 +18,7 @@ from services.simulation.plan import Plan, crowd_of, read_plan
 from services.simulation.report import show
 from services.simulation.summary import Summary, summarised
 from services.simulation.trial import Result, Trial
-from streams.errors import InputError
+from services.written import writing
 
 KINDS = ", ".join(f"{kind} ({text})" for kind, text in DESCRIPTIONS.items() if kind != "honest")
 
@@ -107,8 +107,5 @@ def as_yaml(plan: Plan) -> str:
 def save(out: Path, plan: Plan, summary: Summary, results: Sequence[Result]) -> None:
     """Everything, as JSON. Raises InputError where the place cannot be written to."""
     found = msgspec.json.encode({"plan": plan, "summary": summary, "trials": results})
-    try:
+    with writing(out):
         out.write_bytes(msgspec.json.format(found, indent=1) + b"\n")
-    except OSError as error:
-        mend = "name a file in a folder that exists and that you may write to"
-        raise InputError(f"cannot write {out}: {error.strerror}", field="out", mend=mend) from error

@@ -10,6 +10,7 @@ from typing import Any
 from services.simulation.annotators import ARCHETYPES
 from services.simulation.summary import OfTarget, Summary
 from services.simulation.trial import Record, Result
+from services.written import writing
 from streams.errors import InputError
 
 FORMATS = (".svg", ".png", ".html", ".json")
@@ -24,11 +25,8 @@ def save_picture(file: Path, summary: Summary, results: list[Result]) -> None:
     check_format(file)
     spec = chart(summary, results)
     drawn = json.dumps(spec, indent=1).encode() if file.suffix == ".json" else draw(file.suffix, spec)
-    try:
+    with writing(file, "plot"):
         file.write_bytes(drawn)
-    except OSError as error:
-        mend = "name a file in a folder that exists and that you may write to"
-        raise InputError(f"cannot write {file}: {error.strerror}", field="plot", mend=mend) from error
 
 
 def check_format(file: Path) -> None:

@@ -191,7 +191,8 @@ def _assessment(x: e.Assessment, _: int) -> list[Upsert]:
         "accuracy_high": known.accuracy_high,
         "side_bias": known.side_bias,
         "tie_rate": known.tie_rate,
-        "judgments": known.judgments,
+        # What was known before it; a first revision is one more, a later one was counted then.
+        "judgments": known.judgments + (x.revision == 1),
         "evidence": known.evidence,
         "last_judgment_at": x.answered_at,
     }

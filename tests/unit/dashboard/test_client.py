@@ -52,7 +52,7 @@ def test_a_service_that_cannot_be_reached_is_an_outage() -> None:
         raise httpx.ConnectError("refused")
 
     unreachable = client(httpx.MockTransport(refuse))
-    with pytest.raises(UnavailableError):
+    with pytest.raises(UnavailableError, match=r"at http://service \(refused\): start it .*PREFLOOP_SERVER"):
         unreachable.get("k", "/v1/live")
     with pytest.raises(UnavailableError):
         unreachable.first_lines("k", "/v1/datasets/b", 3)

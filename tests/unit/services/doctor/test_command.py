@@ -46,3 +46,12 @@ def test_it_ends_with_one_where_something_is_broken(tmp_path: Path, monkeypatch:
     assert told("--server", "http://127.0.0.1:1") == 1
     monkeypatch.setattr(machine, "look_at_parts", lambda: iter([broken("part", "says", "mend")]))
     assert told() == 1
+
+
+def test_the_service_is_looked_for_where_the_other_commands_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(machine, "look_at_service", lambda url, *, must: asked.append(url) or [])
+    CliRunner().invoke(app, ["doctor", "--data", str(tmp_path)], env={"PREFLOOP_SERVER": "http://there:1/"})
+    assert asked == ["http://there:1"]

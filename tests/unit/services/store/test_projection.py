@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import pytest
 import sqlalchemy
 from hypothesis import given, settings
@@ -110,6 +111,15 @@ def test_the_order_between_topics_does_not_matter(data: st.DataObject) -> None:
 def test_folding_twice_changes_nothing() -> None:
     once = [[record] for record in records(*LIFE)]
     assert folded([*once, *once]) == folded(once)
+
+
+@pytest.mark.parametrize(("revision", "judgments"), [(1, 2), (2, 1)])
+def test_the_judgments_of_an_annotator_count_the_newest_too(revision: int, judgments: int) -> None:
+    """An assessment tells what was known before it: a revision was counted there already."""
+    (assessment,) = [event for event in LIFE if isinstance(event, e.Assessment)]
+    with database().connect() as sql:
+        Views().apply(sql, records(msgspec.structs.replace(assessment, revision=revision)))
+        assert sql.scalar(select(m.standings.c.judgments)) == judgments
 
 
 def test_the_champion_is_who_was_rolled_back_to(sql: sqlalchemy.Connection) -> None:

@@ -1,0 +1,47 @@
+"""`prefloop export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import app
+from services.commands import models
+from streams.errors import InputError
+
+
+class Service:
+    """Answers with the path it was asked for."""
+
+    def __init__(self, server: str) -> None: ...
+
+    def lines(self, path: str) -> list[str]:
+        return [f'"{path}"', "2"]
+
+
+@pytest.fixture(autouse=True)
+def service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "Remote", Service)
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ([], "/v1/preferences"),
+        (["--campaign", "c"], "/v1/preferences?campaign=c"),
+        (["--batch", "b"], "/v1/datasets/b"),
+    ],
+)
+def test_rows_go_to_the_file_or_to_standard_output(tmp_path: Path, options: list[str], path: str) -> None:
+    out = tmp_path / "rows.ndjson"
+    runner = CliRunner()
+    assert runner.invoke(app, ["export", *options, "--out", str(out)]).stderr == "2 rows\n"
+    assert out.read_text() == runner.invoke(app, ["export", *options]).stdout == f'"{path}"\n2\n'
+
+
+def test_a_file_that_cannot_be_written_is_told_with_the_mend(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["export", "--out", str(tmp_path / "nowhere" / "x")])
+    assert isinstance(ended.exception, InputError)
+    assert "a folder that exists" in ended.exception.mend

@@ -1,0 +1,24 @@
+"""Files that a command was asked to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.written import writing
+from streams.errors import InputError
+
+
+def test_what_is_written_is_there(tmp_path: Path) -> None:
+    with writing(tmp_path / "x"):
+        (tmp_path / "x").write_text("y")
+    assert (tmp_path / "x").read_text() == "y"
+
+
+@pytest.mark.parametrize("place", ["nowhere/x", "."])
+def test_a_place_that_cannot_be_written_is_named_with_its_option_and_the_mend(tmp_path: Path, place: str) -> None:
+    path = tmp_path / place
+    with pytest.raises(InputError, match=f"cannot write {path}") as raised, writing(path, "report"):
+        path.write_text("y")
+    assert (raised.value.field, "a folder that exists" in raised.value.mend) == ("report", True)
