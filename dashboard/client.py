@@ -111,10 +111,8 @@ class Client:
         return response
 
     def _unreachable(self, error: httpx.TransportError) -> UnavailableError:
-        where, mend = (
-            str(self.http.base_url).rstrip("/"),
-            "start it (`prefloop up`), or name its address (PREFLOOP_SERVER)",
-        )
+        where = str(self.http.base_url).rstrip("/")
+        mend = "start it (`prefloop up`), or name its address (PREFLOOP_SERVER)"
         return UnavailableError(f"the service cannot be reached at {where} ({error}): {mend}")
 
 

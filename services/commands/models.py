@@ -46,8 +46,9 @@ def export(
 def copy(lines: Iterable[str], file: TextIO) -> int:
     """How many lines were written."""
     count = 0
-    for count, line in enumerate(lines, start=1):
+    for line in lines:
         file.write(line + "\n")
+        count += 1
     return count
 
 

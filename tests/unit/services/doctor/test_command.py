@@ -52,6 +52,11 @@ def test_the_service_is_looked_for_where_the_other_commands_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(machine, "look_at_service", lambda url, *, must: asked.append(url) or [])
+
+    def look(url: str, *, must: bool) -> list[Finding]:
+        asked.append(url)
+        return []
+
+    monkeypatch.setattr(machine, "look_at_service", look)
     CliRunner().invoke(app, ["doctor", "--data", str(tmp_path)], env={"PREFLOOP_SERVER": "http://there:1/"})
     assert asked == ["http://there:1"]
