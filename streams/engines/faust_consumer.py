@@ -9,7 +9,8 @@ next offset to deliver, and `done`, the next one to step. A message beyond `due`
 are fetched again. Only what goes on at `done` is stepped, and `done` is what is committed.
 
 Faust makes two tasks and a dozen calls of each message. So what it gets as one message is a batch of records of one
-source partition that follow each other.
+source partition that follow each other; and of a changelog that a table is recovered from, the last record of each
+fetch, since all of them are applied as they come.
 
 It leans on private names of faust-streaming 0.15.3 and aiokafka 0.14, which are pinned for it.
 """
@@ -20,6 +21,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import faust
 import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
@@ -223,7 +225,19 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         self.not_waiting_next_records.clear()  # the base class sets it here, and would never wait
         fetched = await super()._getmany(active_partitions, timeout)
-        return {tp: consecutive(found) if self._is_source(tp) else found for tp, found in (fetched or {}).items()}
+        taken = ((tp, self._taken(tp, found)) for tp, found in (fetched or {}).items())
+        return {tp: found for tp, found in taken if found}
+
+    def _taken(self, tp: TP, records: Sequence[Any]) -> Sequence[Any]:
+        """What goes on to Faust. Outside a recovery a changelog brings only what this worker wrote itself."""
+        if self._is_source(tp):
+            return consecutive(records)
+        if not self.app.in_recovery:
+            return []
+        table = self.app.tables._changelogs[tp.topic]
+        for record in records:
+            table.put(tp.partition, record.key, record.value)
+        return records[-1:]
 
     def _to_message(self, tp: TP, record: Any) -> Any:
         if isinstance(record, list):
@@ -238,6 +252,18 @@ def _end_for_hole(tp: TP, due: int, found: int) -> None:
     """A fresh process begins at the commit."""
     _log.error("a hole is left: ending the process", topic=tp.topic, partition=tp.partition, due=due, found=found)
     os._exit(HOLE_EXIT)
+
+
+class StateTable(faust.Table):  # type: ignore[misc]
+    """States in memory. `GaplessConsumer` restores them as it fetches the changelog."""
+
+    def put(self, partition: int, key: bytes, value: bytes) -> None:
+        """Keeps the state of a key, as long as its partition is here."""
+        self.data.data[key] = value
+        self.data._key_partition[key] = partition  # by which Faust drops what is given away
+
+    def apply_changelog_batch(self, batch: Any) -> None:
+        """Nothing is left to do when Faust gets round to it."""
 
 
 class GaplessTransport(driver.Transport):  # type: ignore[misc]

@@ -21,7 +21,7 @@ import structlog
 from mode import Service
 
 from streams.engines.embedded import no_fault
-from streams.engines.faust_consumer import GaplessTransport, RecordBatch
+from streams.engines.faust_consumer import GaplessTransport, RecordBatch, StateTable
 from streams.engines.faust_watch import Glance, Partition, Watchdog
 from streams.engines.guarded import Applied, GuardedStage, Sending
 from streams.engines.kafka_connection import KafkaConnection
@@ -128,6 +128,7 @@ def _make_app(connection: KafkaConnection, layout: Layout, options: FaustOptions
         f"{layout.prefix}worker",
         **connection.faust(),
         store="memory://",
+        Table=StateTable,
         datadir=tempfile.mkdtemp(prefix="prefloop-worker-"),
         key_serializer="raw",
         value_serializer="raw",
@@ -211,9 +212,8 @@ class StageAgent:
         }
         partitions = layout.count(inbox)
         changelog = app.topic(
-            self._changelog, **raw, partitions=partitions, compacting=True, acks=False, internal=True,
-            maxsize=131_072, allow_empty=True,
-        )  # fmt: skip
+            self._changelog, **raw, partitions=partitions, compacting=True, acks=False, internal=True, allow_empty=True
+        )
         self._table = app.Table(
             stage.name, key_type=bytes, value_type=bytes, partitions=partitions, changelog_topic=changelog
         )
@@ -262,7 +262,7 @@ class StageAgent:
         await self._outbox.send(rows)
         self._fault("after_state")
         for row in rows:
-            self._table.data[row.key] = row.payload
+            self._table.put(row.partition, row.key, row.payload)
         self.counts.steps += applied.steps
         self.counts.sent += len(applied.sendings)
         self.counts.doubles += applied.doubles

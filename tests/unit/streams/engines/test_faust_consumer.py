@@ -23,6 +23,7 @@ from streams.engines.faust_consumer import (
     GaplessConsumer,
     GaplessTransport,
     RecordBatch,
+    StateTable,
     consecutive,
 )
 
@@ -56,7 +57,7 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.delivered: list[int] = []
         self.fetched: list[Any] = []
-        app = faust.App("bench", broker="kafka://127.0.0.1:1", autodiscover=False, web_enabled=False)
+        app = faust.App("bench", broker="kafka://127.0.0.1:1", autodiscover=False, web_enabled=False, store="memory://")
         app.transport = GaplessTransport(app.conf.broker_consumer, app)
         app.topics = SimpleNamespace(acks_enabled_for=lambda topic: topic == "in", on_message=self._deliver)
         self.app = app
@@ -70,6 +71,12 @@ class Bench:
                 yield fetched.tp, fetched
 
         monkeypatch.setattr(driver.Consumer, "getmany", getmany)
+
+    def table(self) -> StateTable:
+        """A stage's, with its changelog."""
+        table = StateTable(self.app, name="stage", key_type=bytes, value_type=bytes, partitions=2)
+        self.app.tables._changelogs[CHANGELOG.topic] = table
+        return table
 
     async def _moved(self, *_: Any) -> None:
         """Faust's own part of a rebalance."""
@@ -296,13 +303,34 @@ def test_groups_follow_each_other_and_leave_nothing_out(offsets: set[int]) -> No
     assert all(group == list(range(group[0], group[-1] + 1)) and len(group) <= MOST_RECORDS for group in groups)
 
 
-def test_changelogs_pass_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> list[int]:
-        bench = Bench(monkeypatch)
-        bench.fetched = [SimpleNamespace(offset=offset, tp=CHANGELOG) for offset in (3, 9)]
-        return [taken.offset async for _, taken in bench.consumer.getmany(1.0)]
+def state(offset: int, key: bytes, value: bytes) -> SimpleNamespace:
+    """A record of a changelog."""
+    return SimpleNamespace(offset=offset, key=key, value=value)
 
-    assert asyncio.run(scenario()) == [3, 9]
+
+def test_a_recovery_restores_all_states_of_a_fetch_and_tells_faust_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        bench = Bench(monkeypatch)
+        table = bench.table()
+        bench.app.in_recovery = True
+        fetched = [state(3, b"ada", b"1"), state(7, b"bob", b"2"), state(9, b"ada", b"3")]
+        assert bench.consumer._taken(CHANGELOG, fetched) == fetched[-1:]
+        assert dict(table.data) == {b"ada": b"3", b"bob": b"2"}
+        await table.data.on_recovery_completed({TP("states", 1)}, set())
+        assert dict(table.data) == {}  # its partition is not here any more
+
+    asyncio.run(scenario())
+
+
+def test_after_the_recovery_a_changelog_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        bench = Bench(monkeypatch)
+        table = bench.table()
+        table.put(0, b"ada", b"newer")
+        assert bench.consumer._taken(CHANGELOG, [state(3, b"ada", b"1")]) == []
+        assert dict(table.data) == {b"ada": b"newer"}
+
+    asyncio.run(scenario())
 
 
 def test_writes_are_done_before_partitions_are_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
