@@ -178,10 +178,8 @@ def seen(watched: Watched, subject: str) -> bool:
     """Whether there is something to show; says why not where the role does not see it."""
     if watched.refused is not None:
         words = f"Your role, {session.role()}, does not see {subject}." if watched.refused.status == FORBIDDEN else ""
-        st.html(
-            f'<div class="pf-notice"><b>{escape(words or "Nothing to show.")}</b> {escape(str(watched.refused))}. '
-            f"{escape(watched.refused.mend)}</div>"
-        )
+        why, mend = (escape(wording.sentence(said)) for said in (str(watched.refused), watched.refused.mend))
+        st.html(f'<div class="pf-notice"><b>{escape(words or "Nothing to show.")}</b> {why}. {mend}</div>')
     return watched.value is not None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import session
+from dashboard import session, wording
 from dashboard.client import RefusedError
 from streams.errors import UnavailableError
 
@@ -41,7 +41,7 @@ def _try(secret: str) -> None:
     try:
         session.sign_in(secret)
     except RefusedError as error:
-        st.error(f"{error}. {error.mend}".strip(), icon=":material/key_off:")
+        st.error(f"{wording.sentence(str(error))}. {wording.sentence(error.mend)}".strip(), icon=":material/key_off:")
     except UnavailableError:
         st.html(
             '<div class="pf-away"><b>The service does not answer just now.</b> <span>Your key was not '

@@ -50,15 +50,17 @@ cluster.add_to(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(campaigns.app, name="campaigns")
 
-Data = Annotated[Path | None, typer.Option(help="Folder of the log and everything made from it [PREFLOOP_DATA].")]
+Data = Annotated[
+    Path | None, typer.Option(help="Folder of the log and everything made from it [PREFLOOP_DATA or ./prefloop-data].")
+]
 
 
 @app.command()
 def up(
     data: Data = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the API and the annotator page.")] = None,
-    dashboard_port: Annotated[int | None, typer.Option(help="Port of the dashboard.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all [127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the API and the annotator page [8080].")] = None,
+    dashboard_port: Annotated[int | None, typer.Option(help="Port of the dashboard [8501].")] = None,
     dashboard: Annotated[bool, typer.Option(help="Run the dashboard beside the service.")] = True,
     trainer: Annotated[bool, typer.Option(help="Run a trainer beside the service.")] = True,
 ) -> None:

@@ -25,7 +25,8 @@ def suspicion(item: Json) -> float:
 def summary(found: Json) -> None:
     """The tiles."""
     items = found["items"]
-    right = [item["right"] for item in items if item["right"] is not None]
+    answers = sum(item["judged"] for item in items)
+    right = sum(item["judged"] * (item["right"] or 0) for item in items)
     suspicious = sum(suspicion(item) >= ALARMING for item in items if item["state"] != "retired")
     adaptive = "at most; less for those known well" if found["policy"]["adaptive"] else "of everybody's tasks"
     seen = sum(item["exposures"] for item in items)
@@ -39,7 +40,11 @@ def summary(found: Json) -> None:
             ),
             Tile(label="Retired", value=wording.count(found["retired"]), note="seen too often, or got around"),
             Tile(label="Suspicious", value=wording.count(suspicious), warn=suspicious > 0, note="may have got around"),
-            Tile(label="Answered right", value=wording.percent(pd.Series(right).median() if right else None)),
+            Tile(
+                label="Answered right",
+                value=wording.percent(right / answers if answers else None),
+                note=f"of {answers:,} answers",
+            ),
             Tile(label="Shown", value=wording.count(seen), note="times in all"),
             Tile(label="Share", value=wording.percent(found["gold_rate"]), note=adaptive),
         ]

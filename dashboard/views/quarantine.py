@@ -86,12 +86,14 @@ def heading(person: Json, found: Json) -> None:
 
 def summary(found: Json) -> None:
     """The tiles."""
-    verdicts = found["verdicts"]
+    verdicts, judgments = found["verdicts"], found["judgments"]["count"]
     changed = verdicts["turned"] + verdicts["lost"]
     serving = [one["model"] for one in found["models"] if one["status"] == "champion"]
     parts.tiles(
         [
-            Tile(label="Judgments", value=wording.count(found["judgments"]["count"])),
+            Tile(
+                label="Judgments", value=wording.count(judgments), note="" if judgments else "none to take or put back"
+            ),
             Tile(
                 label="Tasks",
                 value=wording.count(found["tasks"]["count"]),
@@ -123,7 +125,9 @@ def becomes(found: Json) -> None:
     """What becomes of the verdicts, as bars and task by task."""
     verdicts = found["verdicts"]
     parts.title("Verdicts", "worked out with the same decision that closes tasks, on the votes that would be left")
-    parts.bars([(words, verdicts[change]) for change, words in CHANGES.items() if verdicts[change]])
+    changes = [(words, verdicts[change]) for change, words in CHANGES.items() if verdicts[change]]
+    if changes:
+        parts.bars(changes)
     rows = [row for row in verdicts["rows"] if row["change"] in ("turned", "lost", "reached")]
     if not rows:
         st.caption("No verdict changes.")

@@ -28,6 +28,7 @@ from services.store import models as m
 from streams.engines.port import Transaction
 from streams.errors import InputError, UnavailableError
 
+WANTED = "send what /docs says of this field"
 T = TypeVar("T")
 MIB = 1024 * 1024
 KEY_FRESH_S = 5.0  # a key that another replica revoked is in force for so long at most
@@ -183,7 +184,8 @@ def invalid(error: msgspec.ValidationError) -> InputError:
     if not field and "field `" in message:
         field = message.split("`")[1]
     where = f"{field}: " if field else ""
-    return InputError(f"{where}{message}", field=field, mend="send what /docs says of this field")
+    mend = "leave it out or mend its name: /docs shows the fields" if "unknown field" in message else WANTED
+    return InputError(f"{where}{message}", field=field, mend=mend)
 
 
 def json_answer(content: Any, status: int = 200) -> Response:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from services.api.roles import Role
 from services.commands.remote import LOCAL, Remote, Server
 from services.settings import Settings, read_settings
 
 app = typer.Typer(help="Make, list and revoke keys. Needs an admin's key in PREFLOOP_KEY.", no_args_is_help=True)
-ROLES = "producer, annotator, adjudicator, model, lead, engineer or admin"
 
 
 @app.command("add")
 def add(
     name: Annotated[str, typer.Argument(help="Who or what will use it; shown in lists.")],
-    role: Annotated[str, typer.Option(help=f"One of {ROLES}.")],
+    role: Annotated[Role, typer.Option(metavar="ROLE", help=f"One of {', '.join(get_args(Role))}.")],
     server: Server = LOCAL,
 ) -> None:
     """Make a key and print it, once. For annotators a personal link is printed too."""

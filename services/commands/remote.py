@@ -12,7 +12,7 @@ from dashboard.client import Client, connect
 from services.settings import read_settings
 from streams.errors import SettingsError
 
-Server = Annotated[str, typer.Option(help="Base URL of the service [PREFLOOP_SERVER].", envvar="PREFLOOP_SERVER")]
+Server = Annotated[str, typer.Option(help="Base URL of the service.", envvar="PREFLOOP_SERVER")]
 LOCAL = read_settings({}).url
 
 

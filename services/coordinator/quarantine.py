@@ -150,7 +150,7 @@ def estimated_since(sql: Connection, annotator: str) -> Since:
         raise ConflictError(
             f"no alert says since when annotator {annotator!r} is in doubt",
             field="since",
-            mend="give a time in ms, or `ever` to take back everything",
+            mend="say since when (ms), or take back everything (`ever`)",
         )
     return Since(at=max(EVER, row.since), alert=row.alert, hypothesis=row.hypothesis)
 

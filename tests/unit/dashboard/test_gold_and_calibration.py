@@ -20,6 +20,18 @@ def test_gold_says_what_was_retired_and_what_may_have_got_around(opened: Callabl
     assert "only 9 gold items are in use" in said
 
 
+def test_the_share_of_right_answers_is_of_all_answers_and_not_of_items(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, service: Stub
+) -> None:
+    found = quality.gold(service)
+    for item, (judged, right) in zip(found["items"], [(1, 0.0), (9, 1.0)], strict=False):
+        item |= {"judged": judged, "right": right}
+    monkeypatch.setattr(quality, "gold", lambda _: found | {"items": found["items"][:2]})
+    said = words(opened("gold"))
+    assert "90%" in said
+    assert "of 10 answers" in said
+
+
 def test_gold_says_what_grew_from_which_task_and_what_became_of_it(opened: Callable[..., Any]) -> None:
     said = words(opened("gold"))
     assert "601d0001 from 7a5c0001" in said

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, create_engine, insert, select
 
 from services.api import context
 from services.store import models as m
-from streams.errors import UnavailableError
+from streams.errors import InputError, UnavailableError
 
 STANDING = select(m.standings.c.event).where(m.standings.c.event == "st_2")
 
@@ -51,3 +52,16 @@ def test_an_outage_of_the_views_is_no_failure_of_what_was_written() -> None:
 
     views: Any = SimpleNamespace(query=away)
     asyncio.run(context.Context.in_view(views, STANDING))
+
+
+class Sent(msgspec.Struct, forbid_unknown_fields=True):
+    count: int
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "mend"), [({"cuont": 1}, "cuont", "its name"), ({"count": "x"}, "count", "says")]
+)
+def test_a_field_that_is_wrong_is_named_with_its_mend(body: dict[str, Any], field: str, mend: str) -> None:
+    with pytest.raises(InputError) as raised:
+        context.parse(msgspec.json.Decoder(Sent), msgspec.json.encode(body))
+    assert (raised.value.field, mend in raised.value.mend) == (field, True)
