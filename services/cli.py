@@ -30,7 +30,7 @@ app = typer.Typer(
     " out. Begin with `prefloop up`, or watch `prefloop demo`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)

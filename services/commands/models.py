@@ -60,6 +60,9 @@ def train(
 ) -> None:
     """Cut a batch of what is judged, request a training run and follow it. A trainer must be running."""
     remote, console = Remote(server), Console()
+    if not remote.get(f"/v1/campaigns/{quote(campaign, safe='')}")["training"]["base_model"]:  # before a batch is cut
+        mend = "set training.base_model (`prefloop campaigns show`, edit, `prefloop campaigns apply`)"
+        raise TrainingError(f"campaign {campaign!r} names no base model: {mend}")
     batch = batch or remote.post("/v1/batches", {"campaign": campaign})["batch"]
     run = remote.post("/v1/runs", {"campaign": campaign, "batch": batch})["run"]
     console.print(f"run {run} on batch {batch} is requested", highlight=False)

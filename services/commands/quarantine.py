@@ -29,7 +29,7 @@ def quarantine(
         str,
         typer.Option(
             help="From when on: a time such as 2026-11-21T09:30 (UTC unless it says otherwise), ms since 1970, "
-            "[bold]auto[/] (the estimate of the newest alert) or [bold]ever[/]."
+            "`auto` (the estimate of the newest alert) or `ever`."
         ),
     ] = "auto",
     undo: Annotated[bool, typer.Option("--undo", help="Reinstate, and put back all that was taken back.")] = False,

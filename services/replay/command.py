@@ -47,3 +47,5 @@ def replay_command(
         with writing(report, "report"):
             report.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
         console.print(f"report written to {report}")
+    if found.judgments.is_none_taken:
+        raise typer.Exit(1)

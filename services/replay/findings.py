@@ -28,6 +28,11 @@ class Fed(msgspec.Struct, kw_only=True):
     rejected: dict[str, int]  # by reason
     examples: dict[str, list[str]]
 
+    @property
+    def is_none_taken(self) -> bool:
+        """Whether all that was read was rejected: most often a file of something else."""
+        return bool(self.rejected) and not (self.new or self.already_here)
+
 
 class Consensus(msgspec.Struct, kw_only=True):
     """How often the campaign's verdict is the consensus that came with the items."""

@@ -9,6 +9,9 @@ from rich.table import Table
 
 from services.replay.findings import Annotator, Fed, Findings
 
+ALL_HERE = "Nothing was new: everything that could be taken is already in the log, and nothing changed."
+NONE_TAKEN = "No judgment could be taken: one needs item, annotator and label, an item needs item, prompt, a and b."
+
 
 def show(found: Findings, console: Console) -> None:
     """Prints counts, agreement, would-be suspensions and the annotators at both ends."""
@@ -20,8 +23,10 @@ def show(found: Findings, console: Console) -> None:
     for title, people in (("most reliable", found.most_reliable), ("least reliable", found.least_reliable)):
         if people:
             console.print(_people(title, people))
-    if not found.items.new and not found.judgments.new:
-        console.print("Nothing was new: everything that could be taken is already in the log, and nothing changed.")
+    if found.judgments.is_none_taken:
+        console.print(NONE_TAKEN)
+    elif not found.items.new and not found.judgments.new:
+        console.print(ALL_HERE)
 
 
 def _summary(found: Findings) -> Table:

@@ -155,6 +155,13 @@ def test_everything_that_cannot_be_taken_is_counted_by_reason(recordings: Record
     assert "w1 on item same" in output
 
 
+def test_a_file_of_something_else_is_an_error(recordings: Recordings) -> None:
+    recordings.write([item("i1")], [{"question": "what?"}])
+    result = CliRunner().invoke(app, recordings.options())
+    assert result.exit_code == 1
+    assert "No judgment could be taken" in result.output
+
+
 def test_what_enters_the_log(recordings: Recordings) -> None:
     recordings.write(
         [item("i1", topic="law", gold="b")],

@@ -1,4 +1,4 @@
-"""`prefloop export`."""
+"""`prefloop export` and `train`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from services.cli import app
 from services.commands import models
-from streams.errors import InputError
+from streams.errors import InputError, TrainingError
 
 
 class Service:
@@ -19,6 +19,13 @@ class Service:
 
     def lines(self, path: str) -> list[str]:
         return [f'"{path}"', "2"]
+
+    def get(self, path: str) -> dict[str, dict[str, str]]:
+        assert path == "/v1/campaigns/default"
+        return {"training": {"base_model": ""}}
+
+    def post(self, path: str, body: dict[str, str]) -> None:
+        raise AssertionError(f"{path} was asked for {body}")
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +52,9 @@ def test_a_file_that_cannot_be_written_is_told_with_the_mend(tmp_path: Path) -> 
     ended = CliRunner().invoke(app, ["export", "--out", str(tmp_path / "nowhere" / "x")])
     assert isinstance(ended.exception, InputError)
     assert "a folder that exists" in ended.exception.mend
+
+
+def test_no_batch_is_cut_where_the_campaign_names_no_base_model() -> None:
+    ended = CliRunner().invoke(app, ["train"])
+    assert isinstance(ended.exception, TrainingError)
+    assert "set training.base_model" in str(ended.exception)
