@@ -235,6 +235,13 @@ def test_nothing_to_do_is_said_and_ends_by_itself(desk: Desk) -> None:
     desk.ready()  # it looks again on its own
 
 
+def test_a_key_that_may_not_judge_is_told_what_to_do(desk: Desk) -> None:
+    no = {"error": {"code": "forbidden", "message": "no annotator", "field": "", "mend": "judge with a personal link"}}
+    desk.page.route("**/v1/tasks/next", lambda route: route.fulfill(status=403, json=no))
+    desk.page.goto(desk.link)
+    expect(desk.page.locator("#rest-text")).to_have_text("No annotator. Judge with a personal link.")
+
+
 def test_a_pause_is_explained_and_ends(desk: Desk) -> None:
     page = desk.sign_in()
     desk.press("1")

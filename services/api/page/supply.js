@@ -4,6 +4,10 @@ const EMPTY_WAITS_MS = [5_000, 10_000, 20_000, 30_000]; // ever gentler
 const OUTAGE_WAIT_MS = 5_000;
 const SUSPENDED_WAIT_MS = 60_000;
 
+// What the service says, as sentences: its messages begin small and end without a full stop.
+const sentences = (...said) =>
+  said.filter(Boolean).map((words) => `${words[0].toUpperCase()}${words.slice(1).replace(/\.$/, "")}.`).join(" ");
+
 export function createSupply({ api, campaign, wanted, inHand, arrived, resting, suspended, welcome, leave }) {
   let filling = false;
   let closed = false;
@@ -66,7 +70,7 @@ export function createSupply({ api, campaign, wanted, inHand, arrived, resting, 
   }
 
   function mayNot(error) {
-    resting({ icon: "pause", title: "There are no tasks for this key", text: `${error.message} ${error.mend}`.trim(), again: "Check again" });
+    resting({ icon: "pause", title: "There are no tasks for this key", text: sentences(error.message, error.mend), again: "Check again" });
     later(SUSPENDED_WAIT_MS);
   }
 

@@ -51,7 +51,7 @@ _skip = msgspec.json.Decoder(Skip)
 def worker_of(caller: Caller) -> Worker:
     """The caller as the queue knows them. Raises ForbiddenError for a key that belongs to no person."""
     if not caller.annotator:
-        raise ForbiddenError("this key belongs to no annotator", mend="use a personal key of POST /v1/annotators")
+        raise ForbiddenError("this key belongs to no annotator", mend="judge with a personal link: a lead makes one")
     return Worker(annotator=caller.annotator, skills=caller.skills, adjudicates=caller.role in ("adjudicator", "admin"))
 
 
