@@ -340,12 +340,13 @@ def recommended(
     if accuracy is not None:
         if better == "either" and ratio is None and accuracy.clear:
             better = "one" if accuracy.value > 0 else "other"
-        reasons.append(f"{one} is right in {told(accuracy, 100, True)} points more of the judgments than {other}")
+        reasons.append(f"{one} against {other}: {told(accuracy, 100, True)} points of accuracy")
     if loss is not None:
         if better == "either" and loss.clear:
             better = "one" if loss.value < 0 else "other"
         reasons.append(
-            f"a reward model taught by {one} has {told(loss, 1, True)} nats more log-loss on judgments of both"
+            f"a reward model taught by {one} against one taught by {other}: {told(loss, 1, True)} nats of log-loss on "
+            "judgments of both"
         )
     if shared is not None and shared.high < 1:
         reasons.append(
