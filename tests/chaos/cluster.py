@@ -78,17 +78,25 @@ class EveryProcess:
         settings = self._cluster.settings
         layout, reader = layout_of(settings), KafkaReader(connection_of(settings))
         try:
-            self._catch_up()
-            messages = list(_messages(reader, layout))
+            messages, views = self._at_rest(reader, layout)
         finally:
             reader.close()
         return Found(
             records=_by_topic(layout, messages),
-            views=_views(settings.database_url),
+            views=views,
             rebuilt=self._rebuilt(layout, messages),
             quota=quota,
             repeats=True,
         )
+
+    def _at_rest(self, reader: KafkaReader, layout: Layout) -> tuple[list[Message], list[ViewRow]]:
+        """The log and the views of one moment: a lease that ends meanwhile is written to both."""
+        while True:
+            self._catch_up()
+            ends, messages = _ends(reader, layout), list(_messages(reader, layout))
+            views = _views(self._cluster.settings.database_url)
+            if _ends(reader, layout) == ends:
+                return messages, views
 
     def _catch_up(self) -> None:
         """Until nothing is left to apply, twice in a row: a stage's outputs are work for the next."""
@@ -121,6 +129,10 @@ def _views(url: str) -> list[ViewRow]:
             return [_without_number(*row) for row in rows_of_views(sql)]
     finally:
         database.dispose()
+
+
+def _ends(reader: KafkaReader, layout: Layout) -> list[dict[int, int]]:
+    return [reader.ends(layout.full_name(topic.name)) for topic in layout.kafka_topics.values() if topic.topics]
 
 
 def _messages(reader: KafkaReader, layout: Layout) -> Iterator[Message]:
