@@ -16,22 +16,22 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import aiokafka
 import faust
 import structlog
 from mode import Service
 
 from streams.engines.embedded import no_fault
-from streams.engines.faust_consumer import GaplessTransport, RecordBatch, StateTable
+from streams.engines.faust_consumer import GaplessTransport
 from streams.engines.faust_watch import Glance, Partition, Watchdog
-from streams.engines.guarded import Applied, GuardedStage, Sending
+from streams.engines.guarded import Applied, Delivery, GuardedStage, Sending
 from streams.engines.kafka_connection import KafkaConnection
-from streams.engines.kafka_sender import Sender
-from streams.engines.kafka_topics import Layout
+from streams.engines.kafka_topics import MOST_MESSAGE_BYTES, Layout
 from streams.topology import Stage
 
 FAILED_EXIT = 70  # exit code: a failure that is no event's fault
-MOST_BATCHES = 16  # record batches of one turn of a stage: 2,048 events
-WITHIN_S = 0.010  # how long a turn waits for more
+MOST_EVENTS = 1_000  # of a batch
+WITHIN_S = 0.010  # how long a batch waits for more
 LOOK_S = 2.0  # between two looks of the watchdog
 _log = structlog.get_logger("worker")
 
@@ -128,7 +128,6 @@ def _make_app(connection: KafkaConnection, layout: Layout, options: FaustOptions
         f"{layout.prefix}worker",
         **connection.faust(),
         store="memory://",
-        Table=StateTable,
         datadir=tempfile.mkdtemp(prefix="prefloop-worker-"),
         key_serializer="raw",
         value_serializer="raw",
@@ -141,7 +140,6 @@ def _make_app(connection: KafkaConnection, layout: Layout, options: FaustOptions
         table_standby_replicas=0,
         stream_wait_empty=False,  # what is in hand when partitions move comes again, and is dropped as a double
         stream_recovery_delay=0.0,
-        stream_buffer_maxsize=256,  # record batches
         broker_max_poll_records=2_000,
         broker_commit_interval=options.commit_s,
         broker_session_timeout=options.session_s,
@@ -154,33 +152,45 @@ def _make_app(connection: KafkaConnection, layout: Layout, options: FaustOptions
 
 
 class Outbox(Service):  # type: ignore[misc]
-    """The one producer of the worker."""
+    """The one producer of the worker: idempotent, acknowledged by all replicas, in order within a partition."""
 
     def __init__(self, connection: KafkaConnection, **options: Any) -> None:
         super().__init__(**options)
         self._connection = connection
-        self._sender: Sender | None = None
+        self._producer: aiokafka.AIOKafkaProducer | None = None
 
     async def on_start(self) -> None:
         """Connects."""
-        self._sender = Sender(self._connection)
-        await self._sender.start()
+        self._producer = aiokafka.AIOKafkaProducer(
+            **self._connection.aiokafka(),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=1,
+            max_batch_size=262_144,
+            max_request_size=MOST_MESSAGE_BYTES,
+            request_timeout_ms=20_000,
+        )
+        await self._producer.start()
 
     async def on_stop(self) -> None:
         """Sends what waits."""
-        if self._sender is not None:
-            await self._sender.stop()
+        if self._producer is not None:
+            await self._producer.stop()
 
     async def send(self, sendings: Sequence[Sending], fault: Callable[[str], None] = no_fault) -> None:
         """Returns when all are acknowledged; raises what the broker said where one is not."""
-        if self._sender is None:
+        if self._producer is None:
             raise RuntimeError("the outbox is not started")
-        if fault is no_fault:
-            await self._sender.send(sendings)
-            return
-        for sending in sendings:  # a crash between outputs: the ones before are in the log
-            await self._sender.send([sending])
-            fault("after_output")
+        acknowledgements = []
+        for sending in sendings:
+            acknowledgements.append(
+                await self._producer.send(sending.topic, sending.payload, sending.key, sending.partition)
+            )
+            if fault is not no_fault:
+                await acknowledgements[-1]  # a crash between outputs: the ones before are in the log
+                fault("after_output")
+        if acknowledgements:
+            await asyncio.gather(*acknowledgements)
 
 
 class StageAgent:
@@ -212,8 +222,9 @@ class StageAgent:
         }
         partitions = layout.count(inbox)
         changelog = app.topic(
-            self._changelog, **raw, partitions=partitions, compacting=True, acks=False, internal=True, allow_empty=True
-        )
+            self._changelog, **raw, partitions=partitions, compacting=True, acks=False, internal=True,
+            maxsize=131_072, allow_empty=True,
+        )  # fmt: skip
         self._table = app.Table(
             stage.name, key_type=bytes, value_type=bytes, partitions=partitions, changelog_topic=changelog
         )
@@ -228,7 +239,7 @@ class StageAgent:
 
     async def _consume(self, stream: Any) -> None:
         """The agent: batches for ever."""
-        batches: AsyncIterator[Sequence[Any]] = stream.take_events(MOST_BATCHES, within=WITHIN_S)
+        batches: AsyncIterator[Sequence[Any]] = stream.take_events(MOST_EVENTS, within=WITHIN_S)
         async for events in batches:
             messages = [event.message for event in events]
             try:
@@ -236,24 +247,27 @@ class StageAgent:
             except Exception as error:
                 _log.error("batch failed: ending the process", stage=self.stage.name, error=repr(error), exc_info=True)
                 os._exit(FAILED_EXIT)
+            except BaseException:  # cancelled: Faust will acknowledge what it handed out, unless told not to
+                self._leave(messages)
+                raise
 
-    async def _batch(self, messages: Sequence[RecordBatch]) -> None:
+    async def _batch(self, messages: Sequence[Any]) -> None:
         consumer = self._app.consumer
-        mine = consumer.in_turn(messages)
+        mine = [message for message in messages if consumer.is_current(message)]
         if not mine:
             return
         begun = time.monotonic()
-        applied = self._guarded.apply([delivery for message in mine for delivery in message.deliveries])
+        applied = self._guarded.apply([_delivery(message) for message in mine])
         self._fault("before_step")
         await self._outbox.send(applied.sendings, self._fault)
         async with self.writing:
             if not consumer.is_current(mine[-1]):
                 self.counts.stale_batches += 1
+                self._leave(mine)
                 return
             if time.monotonic() - begun > self._longest_batch_s:
                 raise TimeoutError("the batch took so long that its partitions may have another owner")
             await self._keep(applied)
-            consumer.count_done(mine)
         self._fault("before_commit")
 
     async def _keep(self, applied: Applied) -> None:
@@ -262,11 +276,19 @@ class StageAgent:
         await self._outbox.send(rows)
         self._fault("after_state")
         for row in rows:
-            self._table.put(row.partition, row.key, row.payload)
+            self._table.data[row.key] = row.payload
         self.counts.steps += applied.steps
         self.counts.sent += len(applied.sendings)
         self.counts.doubles += applied.doubles
         self.counts.buried += applied.buried
+
+    def _leave(self, messages: Sequence[Any]) -> None:
+        for message in messages:
+            self._app.consumer.leave(message)
+
+
+def _delivery(message: Any) -> Delivery:
+    return Delivery(message.partition, message.offset, message.key or b"", message.value or b"")
 
 
 class Watch(Service):  # type: ignore[misc]

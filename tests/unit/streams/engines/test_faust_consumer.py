@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -12,20 +11,9 @@ import faust
 import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from hypothesis import given
-from hypothesis import strategies as st
 from mode import Service
 
-from streams.engines.faust_consumer import (
-    HOLE_EXIT,
-    MOST_RECORDS,
-    TRIES,
-    GaplessConsumer,
-    GaplessTransport,
-    RecordBatch,
-    StateTable,
-    consecutive,
-)
+from streams.engines.faust_consumer import HOLE_EXIT, TRIES, GaplessConsumer, GaplessTransport
 
 SOURCE, CHANGELOG = TP("in", 0), TP("states", 0)
 
@@ -42,13 +30,15 @@ class Seeks(Service):  # type: ignore[misc]
         self.places.append((tp, offset))
 
 
-def record(offset: int) -> SimpleNamespace:
-    """As aiokafka brings it, as far as anybody looks at it."""
-    return SimpleNamespace(offset=offset, key=b"key", value=b"value %d" % offset)
+class Taken:
+    """A message, as far as the consumer looks at it."""
+
+    def __init__(self, offset: int, tp: TP, generation_id: int) -> None:
+        self.offset, self.tp, self.topic, self.generation_id, self.acked = offset, tp, tp.topic, generation_id, False
 
 
-def message(*offsets: int, generation: int = 1) -> RecordBatch:
-    return RecordBatch.of(SOURCE, [record(offset) for offset in offsets], generation)
+def message(offset: int, tp: TP = SOURCE, generation: int = 1) -> Taken:
+    return Taken(offset, tp, generation)
 
 
 class Bench:
@@ -57,14 +47,13 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.delivered: list[int] = []
         self.fetched: list[Any] = []
-        app = faust.App("bench", broker="kafka://127.0.0.1:1", autodiscover=False, web_enabled=False, store="memory://")
+        app = faust.App("bench", broker="kafka://127.0.0.1:1", autodiscover=False, web_enabled=False)
         app.transport = GaplessTransport(app.conf.broker_consumer, app)
         app.topics = SimpleNamespace(acks_enabled_for=lambda topic: topic == "in", on_message=self._deliver)
-        self.app = app
+        app.consumer_generation_id = 1
         self.seeks = Seeks()
         monkeypatch.setattr(driver.Consumer, "_new_consumer_thread", lambda _: self.seeks)
-        self.consumer = GaplessConsumer(app.transport, self._deliver, self._moved, self._moved)
-        self.generation = 0
+        self.consumer = GaplessConsumer(app.transport, self._deliver, None, None)
 
         async def getmany(_: Any, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
             for fetched in self.fetched:
@@ -72,34 +61,15 @@ class Bench:
 
         monkeypatch.setattr(driver.Consumer, "getmany", getmany)
 
-    def table(self) -> StateTable:
-        """A stage's, with its changelog."""
-        table = StateTable(self.app, name="stage", key_type=bytes, value_type=bytes, partitions=2)
-        self.app.tables._changelogs[CHANGELOG.topic] = table
-        return table
-
-    async def _moved(self, *_: Any) -> None:
-        """Faust's own part of a rebalance."""
-
     async def _deliver(self, taken: Any) -> None:
-        self.delivered += [delivery.offset for delivery in taken.deliveries]
+        self.delivered.append(taken.offset)
 
     async def fetch(self, *offsets: int) -> None:
-        self.fetched = [message(*(r.offset for r in group)) for group in consecutive([record(o) for o in offsets])]
+        self.fetched = [message(offset) for offset in offsets]
         async for _, taken in self.consumer.getmany(1.0):
             await self.consumer._count(taken)
 
-    async def rebalance(self) -> None:
-        """All partitions are given away, and an assignment comes; its tables' recovery begins."""
-        await self.consumer.on_partitions_revoked({SOURCE})
-        self.consumer.stop_flow()
-        self.generation += 1
-        self.app.consumer_generation_id = self.app.tables.recovery._generation_id = self.generation
-        await self.consumer.on_partitions_assigned({SOURCE}, self.generation)
-
-    async def resumed(self, commit: int | None, earliest: int = 0) -> None:
-        """What Faust does when it believes a recovery to be complete."""
-
+    async def assigned(self, commit: int | None, earliest: int = 0) -> None:
         async def found(*_: Any) -> dict[TP, int | None]:
             return {SOURCE: commit}
 
@@ -109,26 +79,6 @@ class Bench:
         self.consumer.seek_to_committed, self.consumer.earliest_offsets = found, first
         await self.consumer.perform_seek()
         self.consumer.resume_flow()
-
-    async def assigned(self, commit: int | None, earliest: int = 0) -> None:
-        await self.rebalance()
-        await self.resumed(commit, earliest)
-
-    def message(self, *offsets: int) -> RecordBatch:
-        """Of the present generation."""
-        return message(*offsets, generation=self.generation)
-
-    def step(self, *batches: RecordBatch) -> list[int]:
-        """The offsets that are stepped."""
-        mine = self.consumer.in_turn(batches)
-        stepped = [delivery.offset for batch in mine for delivery in batch.deliveries]
-        self.consumer.count_done(mine)
-        return stepped
-
-    def commit(self) -> dict[TP, int]:
-        """What would be committed now."""
-        places = self.consumer._filter_tps_with_pending_acks()
-        return dict(self.consumer._filter_committable_offsets(places))
 
 
 def test_delivery_begins_at_the_commit_and_has_no_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,137 +150,41 @@ def test_what_could_not_be_handed_over_stays_due(monkeypatch: pytest.MonkeyPatch
     assert asyncio.run(scenario()).delivered == [5, 6]
 
 
-def test_only_what_is_current_is_stepped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_current_messages_are_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         bench = Bench(monkeypatch)
         await bench.assigned(5)
-        old = bench.message(5)
-        await bench.assigned(5)
-        assert bench.step(old) == []
-        assert bench.step(bench.message(5)) == [5]
+        old, new = message(5, generation=0), message(5)
+        assert not bench.consumer.ack(old)
+        assert bench.consumer.ack(new)
+        assert bench.consumer._acked[SOURCE] == [5]
         bench.consumer.stop_flow()
-        assert bench.step(bench.message(6)) == []
-        assert bench.commit() == {SOURCE: 6}
+        assert not bench.consumer.ack(message(6))
 
     asyncio.run(scenario())
 
 
-def test_what_faust_acknowledges_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        bench = Bench(monkeypatch)
-        await bench.assigned(None)
-        taken = bench.message(0, 1, 2)
-        bench.consumer.ack(taken)
-        bench.consumer._acked[SOURCE].append(2)  # as Faust's compiled streams do it, past `ack`
-        assert bench.commit() == {}
-
-    asyncio.run(scenario())
-
-
-def test_a_batch_that_goes_on_within_another_is_stepped_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_is_left_stops_the_commits_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         bench = Bench(monkeypatch)
         await bench.assigned(5)
-        assert bench.step(bench.message(3, 4), bench.message(4, 5, 6), bench.message(6, 7)) == [5, 6, 7]
-        assert bench.commit() == {SOURCE: 8}
+        bench.consumer.ack(message(5))
+        left = message(6)
+        bench.consumer.leave(left)
+        bench.consumer.ack(left)
+        bench.consumer.ack(message(7))
+        assert bench.consumer._new_offset(SOURCE) == 6
 
     asyncio.run(scenario())
 
 
-def test_nothing_is_stepped_beyond_a_hole(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ended(code: int) -> None:
-        raise SystemExit(code)
-
-    monkeypatch.setattr("os._exit", ended)
-
-    async def scenario() -> None:
+def test_changelogs_pass_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> list[int]:
         bench = Bench(monkeypatch)
-        await bench.assigned(None)
-        with pytest.raises(SystemExit, match=str(HOLE_EXIT)):
-            bench.step(bench.message(0), bench.message(2))
-        assert bench.commit() == {}
+        bench.fetched = [message(offset, CHANGELOG) for offset in (3, 9)]
+        return [taken.offset async for _, taken in bench.consumer.getmany(1.0)]
 
-    asyncio.run(scenario())
-
-
-def test_a_recovery_that_was_overtaken_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        bench = Bench(monkeypatch)
-        await bench.assigned(5)
-        in_hand = bench.message(5)
-        await bench.consumer.on_partitions_revoked({SOURCE})
-        await bench.resumed(5)  # of the assignment before
-        await bench.fetch(5, 6)
-        assert bench.delivered == []
-        assert bench.step(in_hand) == []
-        bench.generation += 1
-        bench.app.consumer_generation_id = bench.generation
-        await bench.consumer.on_partitions_assigned({SOURCE}, bench.generation)
-        await bench.resumed(5)  # the tables' recovery has not heard of the new one yet
-        await bench.fetch(5, 6)
-        assert bench.delivered == []
-
-    asyncio.run(scenario())
-
-
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(1, 4)), max_size=12))
-def test_what_is_committed_was_stepped_once_and_in_order(places: list[tuple[int, int]]) -> None:
-    """Batches come in any order, as a queue that was emptied, and delivery that begins anew, may bring them."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("streams.engines.faust_consumer._end_for_hole", ended_for_hole)
-        stepped, commit = asyncio.run(_stepped(Bench(monkeypatch), places))
-    assert stepped == list(range(commit))
-
-
-def ended_for_hole(*_: Any) -> None:
-    """Where a process would end."""
-    raise SystemExit
-
-
-async def _stepped(bench: Bench, places: list[tuple[int, int]]) -> tuple[list[int], int]:
-    await bench.assigned(None)
-    stepped: list[int] = []
-    for first, count in places:
-        with contextlib.suppress(SystemExit):
-            stepped += bench.step(bench.message(*range(first, first + count)))
-    return stepped, bench.commit().get(SOURCE, 0)
-
-
-@given(st.sets(st.integers(0, 2 * MOST_RECORDS), min_size=1))
-def test_groups_follow_each_other_and_leave_nothing_out(offsets: set[int]) -> None:
-    groups = [[r.offset for r in group] for group in consecutive([record(offset) for offset in sorted(offsets)])]
-    assert [offset for group in groups for offset in group] == sorted(offsets)
-    assert all(group == list(range(group[0], group[-1] + 1)) and len(group) <= MOST_RECORDS for group in groups)
-
-
-def state(offset: int, key: bytes, value: bytes) -> SimpleNamespace:
-    """A record of a changelog."""
-    return SimpleNamespace(offset=offset, key=key, value=value)
-
-
-def test_a_recovery_restores_all_states_of_a_fetch_and_tells_faust_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        bench = Bench(monkeypatch)
-        table = bench.table()
-        bench.app.in_recovery = True
-        fetched = [state(3, b"ada", b"1"), state(7, b"bob", b"2"), state(9, b"ada", b"3")]
-        assert bench.consumer._taken(CHANGELOG, fetched) == fetched[-1:]
-        assert dict(table.data) == {b"ada": b"3", b"bob": b"2"}
-        await table.data.on_recovery_completed({TP("states", 1)}, set())
-        assert dict(table.data) == {}  # its partition is not here any more
-
-    asyncio.run(scenario())
-
-
-def test_after_the_recovery_a_changelog_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        bench = Bench(monkeypatch)
-        table = bench.table()
-        table.put(0, b"ada", b"newer")
-        assert bench.consumer._taken(CHANGELOG, [state(3, b"ada", b"1")]) == []
-        assert dict(table.data) == {b"ada": b"newer"}
-
-    asyncio.run(scenario())
+    assert asyncio.run(scenario()) == [3, 9]
 
 
 def test_writes_are_done_before_partitions_are_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
