@@ -29,6 +29,7 @@ from services.store.cluster_tables import MIGRATED
 from services.store.database import Advisory, outages, transaction
 from streams.engines.guarded import Kept
 from streams.engines.kafka_reader import KafkaReader
+from streams.engines.kafka_states import FIRST_OWNER, key_of_row
 from streams.engines.kafka_topics import MOST_MESSAGE_BYTES, KafkaTopic, Layout, partition_of
 from streams.engines.sqlite_log import rows_of
 from streams.errors import ConflictError, UnavailableError
@@ -141,7 +142,9 @@ def _states(folder: OneMachine, layout: Layout, stage: Stage) -> Iterator[Sent]:
     query = "SELECT key, payload FROM engine_states WHERE stage = ? ORDER BY key"
     for key, payload in folder.store.reader.execute(query, (stage.name,)):
         value = msgspec.json.encode(Kept(msgspec.Raw(payload), {}))
-        yield Sent(layout.states(stage.name), partition_of(key, partitions), key.encode(), value)
+        yield Sent(
+            layout.states(stage.name), partition_of(key, partitions), key_of_row(FIRST_OWNER, key.encode()), value
+        )
 
 
 class _Producing:

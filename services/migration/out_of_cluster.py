@@ -22,6 +22,7 @@ from services.store.projection import Views
 from services.store.schema import prepare
 from streams.engines.guarded import Delivery, Kept
 from streams.engines.kafka_reader import KafkaReader
+from streams.engines.kafka_states import newest
 from streams.engines.kafka_topics import KafkaTopic
 from streams.engines.sqlite_log import SqliteLog
 from streams.errors import ConflictError, DecodeError, UnavailableError
@@ -167,8 +168,8 @@ class _Copying:
     # ------------------------------------------------------------ states, facts, places
 
     def _states(self, stage: str) -> None:
-        values = {one.key: one.payload for one in self._reader.all(self._layout.states(stage))}
-        states = ((key.decode(), _kept_of(value).state) for key, value in values.items() if value)
+        values = newest(self._reader.all(self._layout.states(stage)))
+        states = ((key.decode(), _kept_of(value).state) for key, value in values.items())
         rows = [(stage, key, bytes(state)) for key, state in states if state is not None]
         self._raw.executemany("INSERT INTO engine_states VALUES (?, ?, ?)", rows)
         self._progress(f"states of {stage}", len(rows))

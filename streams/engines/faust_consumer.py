@@ -2,9 +2,18 @@
 
 faust-streaming 0.15.3 loses events where partitions change hands: it begins to read before it has looked up the commit,
 empties the streams' queues after messages were put into them, marks as read what it could not deliver, closes the holes
-that follow by calling them gaps, and acknowledges stale messages. This consumer keeps a count of its own: the next
-offset of each source partition to deliver. Whatever comes is measured against it; a message beyond it means that some
-are missing, and they are fetched again. Only messages of the present assignment can be acknowledged.
+that follow by calling them gaps, acknowledges what a stream took from its queue and nobody stepped, resumes delivery
+twice within one assignment, and commits beyond a hole where it knows of no commit before it. So this consumer leaves
+Faust the group and the fetching, and keeps the account itself.
+
+A tenure begins when Faust resumes the flow after an assignment: commits are looked up, the stages' states are restored,
+and only then is anything delivered. It ends when partitions are given away, or when the flow is resumed again. It keeps
+two counts for each source partition: `due`, the next offset to deliver, and `done`, the next one to step. A message
+beyond `due` means that some are missing, and they are fetched again. Only what was delivered in the present tenure and
+goes on at `done` is stepped, and `done` is what is committed.
+
+Faust makes two tasks and a dozen calls of each message. So what it gets as one message is a batch of records of one
+source partition that follow each other.
 
 It leans on private names of faust-streaming 0.15.3 and aiokafka 0.14, which are pinned for it.
 """
@@ -12,18 +21,79 @@ It leans on private names of faust-streaming 0.15.3 and aiokafka 0.14, which are
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
+from faust.types.tuples import ConsumerMessage
 
-HOLE_EXIT = 71  # exit code: a hole that fetching again did not close
+from streams.engines.guarded import Delivery
+
+FAILED_EXIT = 70  # exit code: a failure that is no event's fault
+HOLE_EXIT = 71  # exit code: a hole that fetching again did not close, or that was found too late for it
+MOST_RECORDS = 128  # of a record batch
 TRIES = 10  # fetches of the same place before the process is ended: a fresh one begins at the commit
 _log = structlog.get_logger("worker")
 
 Deliver = Callable[[Message], Awaitable[None]]
+Install = Callable[[], None]
+
+
+@dataclass(eq=False, kw_only=True)
+class Tenure:
+    """The time in which this worker has its source partitions. Nothing is current before it begins and once it ends."""
+
+    commits: Mapping[TP, int] = field(default_factory=dict)  # where it begins
+    due: dict[TP, int] = field(default_factory=dict)  # the next offset to deliver
+    done: dict[TP, int] = field(default_factory=dict)  # the next offset to step: all before it may be committed
+    current: bool = False
+
+    def begin(self, commits: Mapping[TP, int]) -> None:
+        """From here on everything due is delivered."""
+        self.commits, self.due, self.done = commits, dict(commits), dict(commits)
+        self.current = True
+
+
+class RecordBatch(ConsumerMessage):  # type: ignore[misc]
+    """Records of one source partition without a hole between them, as one message; its offset is that of the last."""
+
+    deliveries: list[Delivery]
+    tenure: Tenure  # in which it was delivered
+
+    @classmethod
+    def of(cls, tp: TP, records: Sequence[Any], generation_id: int) -> RecordBatch:
+        """The batch of these records of aiokafka's."""
+        last = records[-1]
+        batch = cls(tp.topic, tp.partition, last.offset, 0.0, 0, [], b"", b"", None, tp=tp, generation_id=generation_id)
+        batch.deliveries = [Delivery(tp.partition, r.offset, r.key or b"", r.value or b"") for r in records]
+        return batch
+
+    @property
+    def first(self) -> int:
+        """The offset of the first record."""
+        return self.deliveries[0].offset
+
+    def skip_to(self, offset: int) -> None:
+        """Drops the records before `offset`."""
+        del self.deliveries[: offset - self.first]
+
+
+def consecutive(records: Sequence[Any]) -> list[list[Any]]:
+    """The records in groups of at most MOST_RECORDS whose offsets follow each other."""
+    groups: list[list[Any]] = []
+    for record in records:
+        if groups and record.offset == groups[-1][-1].offset + 1 and len(groups[-1]) < MOST_RECORDS:
+            groups[-1].append(record)
+        else:
+            groups.append([record])
+    return groups
+
+
+async def _nothing(*_: Any) -> Install:
+    return lambda: None
 
 
 class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
@@ -31,115 +101,156 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
 
     def __init__(self, transport: Any, callback: Deliver, *args: Any, **kwargs: Any) -> None:
         self._hand_over = callback
-        self._due: dict[TP, int] = {}  # the next offset to deliver, of each source partition in hand
-        self._commits: dict[TP, int] = {}  # where the present assignment begins
-        self.has_joined = False  # an assignment has come, be it empty
+        self.tenure = Tenure()
+        self._moving = False  # partitions are being given away or assigned
         self._fetches: dict[tuple[TP, int], int] = {}  # how often a hole was fetched again
-        self.revoking: Callable[[], Awaitable[None]] | None = None  # awaited before partitions are given away
+        self.restore: Callable[[Collection[TP]], Awaitable[Install]] = (
+            _nothing  # what it gives is called to take effect
+        )
+        self.release: Callable[[], Awaitable[Any]] = _nothing  # awaited before partitions are given away
         super().__init__(transport, self._count, *args, **kwargs)
 
     # ------------------------------------------------------------ what is current
 
-    def is_current(self, message: Message) -> bool:
-        """False where partitions changed hands since: leave the message, it will come again, here or elsewhere."""
-        return bool(self.flow_active and message.generation_id == self.app.consumer_generation_id)
+    def is_current(self, batch: RecordBatch) -> bool:
+        """False where partitions changed hands since: leave the batch, it will come again, here or elsewhere."""
+        return batch.tenure is self.tenure and self.tenure.current
+
+    def in_turn(self, batches: Sequence[RecordBatch]) -> list[RecordBatch]:
+        """Those to be stepped now: current, and each beginning where the one before it ended."""
+        done, mine = dict(self.tenure.done), []
+        for batch in batches:
+            if not self.is_current(batch) or batch.offset < (at := done[batch.tp]):
+                continue
+            if batch.first > at:
+                _end_for_hole(batch.tp, at, batch.first)
+            batch.skip_to(at)
+            done[batch.tp] = batch.offset + 1
+            mine.append(batch)
+        return mine
+
+    def count_done(self, batches: Sequence[RecordBatch]) -> None:
+        """They are stepped, their outputs sent and their states kept: they may be committed."""
+        self.tenure.done.update({batch.tp: batch.offset + 1 for batch in batches if self.is_current(batch)})
 
     def ack(self, message: Message) -> bool:
-        """Counts the message as done, if it is current."""
-        if self.is_current(message):
-            return bool(super().ack(message))
-        self.leave(message)
-        return False
-
-    def leave(self, message: Message) -> None:
-        """The message is out of hand but not done: nothing after it can be committed in this assignment."""
+        """Faust acknowledges whatever leaves a stream, stepped or not: it counts for nothing here."""
         message.acked = True
         self._unacked_messages.discard(message)
+        return False
 
     def commits(self) -> dict[TP, int]:
         """The offset committed of each source partition in hand."""
-        return {tp: self._committed_offset[tp] or self._commits.get(tp, 0) for tp in self._due}
+        return {tp: self._committed_offset[tp] or commit for tp, commit in self.tenure.commits.items()}
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        mine = self.tenure.done if self.tenure.current else {}
+        return (tp for tp in mine if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.tenure.done.get(tp) or None
 
     # ------------------------------------------------------------ assignments
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Lets the batch in hand finish its writes, so that none of them lands after the next owner's."""
-        self._due, self._commits = {}, {}
-        if self.revoking is not None:
-            await self.revoking()
+        """Ends the tenure. A commit on its way must not arrive as one of the next assignment."""
+        self._moving, self.tenure = True, Tenure()
+        await self.release()
+        await self.maybe_wait_for_commit_to_finish()
         await super().on_partitions_revoked(revoked)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """From here on a tenure may begin."""
+        self._moving = False
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def perform_seek(self) -> None:
-        """Looks up where each source partition goes on: at its commit, or at its first record."""
-        await self.maybe_wait_for_commit_to_finish()
-        found = await self.seek_to_committed()
-        commits = {tp: offset or 0 for tp, offset in found.items() if self._is_source(tp)}
-        fresh = [tp for tp, offset in commits.items() if not offset]
-        if fresh:
-            commits.update(await self.earliest_offsets(*fresh))
-        self._committed_offset.update({tp: offset or None for tp, offset in commits.items()})
-        self._commits = commits
+        """What Faust does here, a tenure does when it begins."""
 
     def resume_flow(self) -> None:
-        """The streams' queues have just been emptied: from here on everything due is delivered."""
+        """Faust has just emptied the streams' queues: a tenure begins, unless Faust is late and they are moving."""
         super().resume_flow()
-        self._due = dict(self._commits)
-        self.has_joined = True
-        for tp in self._due:
-            self._fetch_again(tp)
+        self.tenure = Tenure()
+        if not self._moving:
+            self.add_future(self._begin(self.tenure))
 
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """Seeks changelogs, once no fetch is on its way that could be taken for the new place."""
-        if not self.flow_active:
-            await self.wait_for_stopped_flow()
-        await super().seek_wait(partitions)
+    async def _begin(self, tenure: Tenure) -> None:
+        try:
+            await self.release()
+            commits = await self._look_up()
+            install = await self.restore(commits)
+        except Exception as error:
+            if tenure is self.tenure:
+                _log.error("no states restored: ending the process", error=repr(error), exc_info=True)
+                os._exit(FAILED_EXIT)
+            _log.info("partitions moved while states were restored", error=repr(error))
+        if tenure is self.tenure:
+            install()
+            self._committed_offset.update({tp: offset or None for tp, offset in commits.items()})
+            tenure.begin(commits)
+            for tp in commits:
+                self._fetch_again(tp)
+
+    async def _look_up(self) -> dict[TP, int]:
+        """Where each source partition goes on: at its commit, or at its first record."""
+        found = await self.seek_to_committed()
+        commits = {tp: offset or 0 for tp, offset in found.items()}
+        if fresh := [tp for tp, offset in commits.items() if not offset]:
+            commits.update(await self.earliest_offsets(*fresh))
+        return commits
 
     # ------------------------------------------------------------ delivery
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
-        """Messages in order; of the sources only what is due."""
+        """Record batches in order, and only what is due."""
         behind_hole: set[TP] = set()
-        async for tp, message in super().getmany(timeout):
-            if self._is_source(tp):
-                if tp in behind_hole or not self._is_due(tp, message.offset, behind_hole):
-                    continue
+        async for tp, batch in super().getmany(timeout):
+            if tp not in behind_hole and self._is_due(batch, behind_hole):
+                batch.tenure = self.tenure
                 self._read_offset[tp] = None  # else the base class would drop it, or fill a hole that is none
-            yield tp, message
+                yield tp, batch
 
-    def _is_due(self, tp: TP, offset: int, behind_hole: set[TP]) -> bool:
-        due = self._due.get(tp)
-        if due is None or offset < due or self.app.in_recovery:
+    def _is_due(self, batch: RecordBatch, behind_hole: set[TP]) -> bool:
+        """Whether some of it is; what is not is dropped."""
+        tp, due = batch.tp, self.tenure.due.get(batch.tp)
+        if due is None or batch.offset < due:
             return False
-        if offset > due:
+        if batch.first > due:
             behind_hole.add(tp)
-            self._mend_hole(tp, due, offset)
+            self._mend_hole(tp, due, batch.first)
             return False
+        batch.skip_to(due)
         return True
 
     def _mend_hole(self, tp: TP, due: int, found: int) -> None:
         self._fetches[tp, due] = tries = self._fetches.get((tp, due), 0) + 1
         _log.warning("hole", topic=tp.topic, partition=tp.partition, due=due, found=found, tries=tries)
         if tries >= TRIES:
-            _log.error("the hole does not close: ending the process", topic=tp.topic, partition=tp.partition, due=due)
-            os._exit(HOLE_EXIT)
+            _end_for_hole(tp, due, found)
         self._fetch_again(tp)
 
-    async def _count(self, message: Message) -> None:
+    async def _count(self, batch: RecordBatch) -> None:
         """Hands over; what is cancelled on the way was not delivered and stays due."""
-        due = self._due
-        await self._hand_over(message)
-        if due.get(message.tp) == message.offset:
-            due[message.tp] += 1
+        await self._hand_over(batch)
+        if batch.tenure.due.get(batch.tp) == batch.first:
+            batch.tenure.due[batch.tp] = batch.offset + 1
 
     def _fetch_again(self, tp: TP) -> None:
-        self._thread.thread_loop.call_soon_threadsafe(self._thread.seek, tp, self._due[tp])
+        self._thread.thread_loop.call_soon_threadsafe(self._thread.seek, tp, self.tenure.due[tp])
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         self.not_waiting_next_records.clear()  # the base class sets it here, and would never wait
-        return await super()._getmany(active_partitions, timeout)
+        fetched = await super()._getmany(active_partitions, timeout)
+        return {tp: consecutive(found) for tp, found in (fetched or {}).items()}
 
-    def _is_source(self, tp: TP) -> bool:
-        return bool(self.app.topics.acks_enabled_for(tp.topic))
+    def _to_message(self, tp: TP, record: Any) -> RecordBatch:
+        return RecordBatch.of(tp, record, self.app.consumer_generation_id)
+
+
+def _end_for_hole(tp: TP, due: int, found: int) -> None:
+    """A fresh process begins at the commit."""
+    _log.error("a hole is left: ending the process", topic=tp.topic, partition=tp.partition, due=due, found=found)
+    os._exit(HOLE_EXIT)
 
 
 class GaplessTransport(driver.Transport):  # type: ignore[misc]

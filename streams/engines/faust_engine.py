@@ -1,9 +1,9 @@
 """All stages on Faust: one agent and one table a stage, at least once, made once by order and origin.
 
-A batch goes: steps, outputs sent and acknowledged, "are its events still mine?", states sent to the changelog and
-acknowledged, table written, events acknowledged, offsets committed. A crash anywhere repeats the same steps on the same
-states. What is the event's fault becomes a dead letter; what is not (no broker, no acknowledgement, a lost table) ends
-the process, because Faust would acknowledge and skip: a supervisor starts another, which goes on at the commits.
+A batch goes: steps, outputs sent and acknowledged, "are its events still mine?", states sent to the topic of states and
+acknowledged, table written, events counted as done, offsets committed. A crash anywhere repeats the same steps on the
+same states. What is the event's fault becomes a dead letter; what is not (no broker, no acknowledgement, a lost table)
+ends the process, because Faust would acknowledge and skip: a supervisor starts another, which goes on at the commits.
 """
 
 from __future__ import annotations
@@ -11,28 +11,29 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import aiokafka
 import faust
 import structlog
 from mode import Service
 
 from streams.engines.embedded import no_fault
-from streams.engines.faust_consumer import GaplessTransport
-from streams.engines.faust_watch import Glance, Partition, Watchdog
-from streams.engines.guarded import Applied, Delivery, GuardedStage, Sending
+from streams.engines.faust_consumer import FAILED_EXIT, GaplessTransport, Install, RecordBatch
+from streams.engines.faust_watch import ALL_STALLED_S, Glance, Partition, Watchdog
+from streams.engines.guarded import Applied, GuardedStage, Sending
 from streams.engines.kafka_connection import KafkaConnection
-from streams.engines.kafka_topics import MOST_MESSAGE_BYTES, Layout
+from streams.engines.kafka_sender import Sender
+from streams.engines.kafka_states import StateTable, take_over
+from streams.engines.kafka_topics import Layout
 from streams.topology import Stage
 
-FAILED_EXIT = 70  # exit code: a failure that is no event's fault
-MOST_EVENTS = 1_000  # of a batch
-WITHIN_S = 0.010  # how long a batch waits for more
+MOST_BATCHES = 16  # record batches of one turn of a stage: 2,048 events
+WITHIN_S = 0.010  # how long a turn waits for more
 LOOK_S = 2.0  # between two looks of the watchdog
+# Longer than the watchdog waits: were one message given up and the process lived on, later ones could overtake it.
+PATIENCE_MS = int(2_000 * ALL_STALLED_S)
 _log = structlog.get_logger("worker")
 
 
@@ -75,10 +76,10 @@ class FaustEngine:
         self.app = _make_app(connection, layout, self._options)
         self.producer = Outbox(connection)
         self.stages = {
-            stage.name: StageAgent(self.app, stage, layout, self.producer, fault, self._options.session_s / 2)
+            stage.name: StageAgent(self.app, stage, layout, self.producer, fault)
             for stage in layout.topology.stages.values()
         }
-        self.watch = Watch(self.app, self._when_writes_are_done)
+        self.watch = Watch(self.app, self._when_writes_are_done, self._restore)
 
     def run(self) -> None:
         """Blocks until SIGTERM, and leaves the group in good order; exits with a code where something broke."""
@@ -105,7 +106,7 @@ class FaustEngine:
         return {name: sum(lag for (topic, _), lag in lags.items() if topic == inboxes[name]) for name in inboxes}
 
     def is_ready(self) -> bool:
-        """Tables recovered, partitions assigned (or none left for this worker), events flowing."""
+        """States restored, partitions assigned (or none left for this worker), events flowing."""
         return self.watch.glance.ready
 
     def partitions(self) -> int:
@@ -121,6 +122,18 @@ class FaustEngine:
         for stage in self.stages.values():
             async with stage.writing:
                 pass
+
+    async def _restore(self, sources: Collection[Any]) -> Install:
+        """Takes the states of these source partitions over; they are in use once what is given back is called."""
+        places = {stage: [tp.partition for tp in sources if tp.topic == stage.source] for stage in self.stages.values()}
+        wanted = [(stage.table.topic, partition) for stage, partitions in places.items() for partition in partitions]
+        found = await take_over(self._connection, self.producer.sender, wanted, self.watch.count_restored)
+
+        def install() -> None:
+            for stage, partitions in places.items():
+                stage.table.install({partition: found[stage.table.topic, partition] for partition in partitions})
+
+        return install
 
 
 def _make_app(connection: KafkaConnection, layout: Layout, options: FaustOptions) -> faust.App:
@@ -140,6 +153,7 @@ def _make_app(connection: KafkaConnection, layout: Layout, options: FaustOptions
         table_standby_replicas=0,
         stream_wait_empty=False,  # what is in hand when partitions move comes again, and is dropped as a double
         stream_recovery_delay=0.0,
+        stream_buffer_maxsize=256,  # record batches
         broker_max_poll_records=2_000,
         broker_commit_interval=options.commit_s,
         broker_session_timeout=options.session_s,
@@ -152,45 +166,39 @@ def _make_app(connection: KafkaConnection, layout: Layout, options: FaustOptions
 
 
 class Outbox(Service):  # type: ignore[misc]
-    """The one producer of the worker: idempotent, acknowledged by all replicas, in order within a partition."""
+    """The one producer of the worker."""
 
     def __init__(self, connection: KafkaConnection, **options: Any) -> None:
         super().__init__(**options)
         self._connection = connection
-        self._producer: aiokafka.AIOKafkaProducer | None = None
+        self._sender: Sender | None = None
+
+    @property
+    def sender(self) -> Sender:
+        """Once the worker has started."""
+        if self._sender is None:
+            raise RuntimeError("the outbox is not started")
+        return self._sender
 
     async def on_start(self) -> None:
         """Connects."""
-        self._producer = aiokafka.AIOKafkaProducer(
-            **self._connection.aiokafka(),
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=1,
-            max_batch_size=262_144,
-            max_request_size=MOST_MESSAGE_BYTES,
-            request_timeout_ms=20_000,
-        )
-        await self._producer.start()
+        sender = Sender(self._connection, request_timeout_ms=PATIENCE_MS)
+        await sender.start()
+        self._sender = sender
 
     async def on_stop(self) -> None:
         """Sends what waits."""
-        if self._producer is not None:
-            await self._producer.stop()
+        if self._sender is not None:
+            await self._sender.stop()
 
     async def send(self, sendings: Sequence[Sending], fault: Callable[[str], None] = no_fault) -> None:
         """Returns when all are acknowledged; raises what the broker said where one is not."""
-        if self._producer is None:
-            raise RuntimeError("the outbox is not started")
-        acknowledgements = []
-        for sending in sendings:
-            acknowledgements.append(
-                await self._producer.send(sending.topic, sending.payload, sending.key, sending.partition)
-            )
-            if fault is not no_fault:
-                await acknowledgements[-1]  # a crash between outputs: the ones before are in the log
-                fault("after_output")
-        if acknowledgements:
-            await asyncio.gather(*acknowledgements)
+        if fault is no_fault:
+            await self.sender.send(sendings)
+            return
+        for sending in sendings:  # a crash between outputs: the ones before are in the log
+            await self.sender.send([sending])
+            fault("after_output")
 
 
 class StageAgent:
@@ -203,43 +211,31 @@ class StageAgent:
         layout: Layout,
         outbox: Outbox,
         fault: Callable[[str], None],
-        longest_batch_s: float,
     ) -> None:
         inbox = layout.inbox(stage).name
         self.stage = stage
+        self.source = layout.full_name(inbox)
         self.counts = StageCounts()
         self.writing = asyncio.Lock()
+        self.table = StateTable(topic=layout.states(stage.name))
         self._app = app
         self._outbox = outbox
         self._fault = fault
-        self._longest_batch_s = longest_batch_s
-        self._changelog = layout.states(stage.name)
-        raw: Mapping[str, Any] = {
-            "key_type": bytes,
-            "value_type": bytes,
-            "key_serializer": "raw",
-            "value_serializer": "raw",
-        }
-        partitions = layout.count(inbox)
-        changelog = app.topic(
-            self._changelog, **raw, partitions=partitions, compacting=True, acks=False, internal=True,
-            maxsize=131_072, allow_empty=True,
+        self._guarded = GuardedStage(stage, layout, self.table.get)
+        source = app.topic(
+            self.source, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw",
+            partitions=layout.count(inbox), allow_empty=True,
         )  # fmt: skip
-        self._table = app.Table(
-            stage.name, key_type=bytes, value_type=bytes, partitions=partitions, changelog_topic=changelog
-        )
-        self._guarded = GuardedStage(stage, layout, self._table.data.get)
-        source = app.topic(layout.full_name(inbox), **raw, partitions=partitions, allow_empty=True)
         app.agent(source, name=stage.name, concurrency=1)(self._consume)
 
     def state(self, key: str) -> object | None:
         """The state of that key, if its partition is here."""
-        value = self._table.data.get(key.encode())
+        value = self.table.values.get(key.encode())
         return None if value is None else self._guarded.kept(value)[0]
 
     async def _consume(self, stream: Any) -> None:
         """The agent: batches for ever."""
-        batches: AsyncIterator[Sequence[Any]] = stream.take_events(MOST_EVENTS, within=WITHIN_S)
+        batches: AsyncIterator[Sequence[Any]] = stream.take_events(MOST_BATCHES, within=WITHIN_S)
         async for events in batches:
             messages = [event.message for event in events]
             try:
@@ -247,68 +243,68 @@ class StageAgent:
             except Exception as error:
                 _log.error("batch failed: ending the process", stage=self.stage.name, error=repr(error), exc_info=True)
                 os._exit(FAILED_EXIT)
-            except BaseException:  # cancelled: Faust will acknowledge what it handed out, unless told not to
-                self._leave(messages)
-                raise
 
-    async def _batch(self, messages: Sequence[Any]) -> None:
-        consumer = self._app.consumer
-        mine = [message for message in messages if consumer.is_current(message)]
+    async def _batch(self, messages: Sequence[RecordBatch]) -> None:
+        mine = self._app.consumer.in_turn(messages)
         if not mine:
             return
-        begun = time.monotonic()
-        applied = self._guarded.apply([_delivery(message) for message in mine])
+        applied = self._guarded.apply([delivery for batch in mine for delivery in batch.deliveries])
         self._fault("before_step")
         await self._outbox.send(applied.sendings, self._fault)
         async with self.writing:
-            if not consumer.is_current(mine[-1]):
+            if not await self._keep(mine, applied):
                 self.counts.stale_batches += 1
-                self._leave(mine)
                 return
-            if time.monotonic() - begun > self._longest_batch_s:
-                raise TimeoutError("the batch took so long that its partitions may have another owner")
-            await self._keep(applied)
         self._fault("before_commit")
 
-    async def _keep(self, applied: Applied) -> None:
-        """The new states, in the changelog first."""
-        rows = [Sending(self._changelog, partition, key, value) for key, (partition, value) in applied.states.items()]
-        await self._outbox.send(rows)
+    async def _keep(self, mine: Sequence[RecordBatch], applied: Applied) -> bool:
+        """The new states, in their topic first; False where the partitions changed hands meanwhile."""
+        consumer = self._app.consumer
+        if not consumer.is_current(mine[-1]):
+            return False
+        await self._outbox.send(self.table.rows(applied.states))
         self._fault("after_state")
-        for row in rows:
-            self._table.data[row.key] = row.payload
+        if not consumer.is_current(mine[-1]):
+            return False
+        self.table.put(applied.states)
+        consumer.count_done(mine)
         self.counts.steps += applied.steps
         self.counts.sent += len(applied.sendings)
         self.counts.doubles += applied.doubles
         self.counts.buried += applied.buried
-
-    def _leave(self, messages: Sequence[Any]) -> None:
-        for message in messages:
-            self._app.consumer.leave(message)
-
-
-def _delivery(message: Any) -> Delivery:
-    return Delivery(message.partition, message.offset, message.key or b"", message.value or b"")
+        return True
 
 
 class Watch(Service):  # type: ignore[misc]
     """Looks at the worker every few seconds, for the watchdog, for /readyz and for the metrics."""
 
-    def __init__(self, app: faust.App, when_writes_are_done: Callable[[], Any], **options: Any) -> None:
+    def __init__(
+        self,
+        app: faust.App,
+        release: Callable[[], Awaitable[Any]],
+        restore: Callable[[Collection[Any]], Awaitable[Install]],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._app = app
-        self._when_writes_are_done = when_writes_are_done
+        self._release = release
+        self._restore = restore
+        self._restored = 0
         self.watchdog = Watchdog()
         self.glance = Glance(ready=False, lags={}, commits={})
 
     async def on_start(self) -> None:
         """Begins to watch."""
-        self._app.consumer.revoking = self._when_writes_are_done
+        self._app.consumer.release, self._app.consumer.restore = self._release, self._restore
         self.watchdog.start()
 
     async def on_stop(self) -> None:
         """The process ends in good order."""
         self.watchdog.stop()
+
+    def count_restored(self, messages: int) -> None:
+        """So many more have been read of the topics of states."""
+        self._restored += messages
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _look(self) -> None:
@@ -321,9 +317,8 @@ class Watch(Service):  # type: ignore[misc]
 
     async def _take(self) -> Glance:
         app, consumer = self._app, self._app.consumer
-        flowing = consumer.has_joined and consumer.flow_active and not app.rebalancing and not app.in_recovery
-        if not flowing:
-            return Glance(ready=False, lags={}, commits={}, recovering=app.tables.recovery.active_remaining_total())
+        if app.rebalancing or not consumer.tenure.current:
+            return Glance(ready=False, lags={}, commits={}, restored=self._restored)
         commits = consumer.commits()
         ends = await self._ends(commits) if commits else {}
         if ends is None:

@@ -27,10 +27,10 @@ Partition = tuple[str, int]
 class Glance:
     """The worker at one moment."""
 
-    ready: bool  # recovered and flowing
+    ready: bool  # states restored, events flowing
     lags: Mapping[Partition, int]  # by assigned partition
     commits: Mapping[Partition, int]
-    recovering: int = 0  # records of changelogs still to read
+    restored: int = 0  # rows of states read since the process began
 
 
 @dataclass(kw_only=True)
@@ -67,7 +67,7 @@ def _moved_at_all(before: Glance | None, glance: Glance) -> bool:
     if before is None or before.commits != glance.commits or before.ready != glance.ready:
         return True
     if not glance.ready:
-        return before.recovering != glance.recovering
+        return before.restored != glance.restored
     return not any(glance.lags.values())
 
 

@@ -35,12 +35,12 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Sending(msgspec.Struct, frozen=True):
-    """A message to be sent."""
+    """A message to be sent; without a payload it is a tombstone, in a compacted topic."""
 
     topic: str
     partition: int
     key: bytes
-    payload: bytes
+    payload: bytes | None
 
 
 class Kept(msgspec.Struct, array_like=True):

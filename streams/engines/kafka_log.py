@@ -252,7 +252,7 @@ class KafkaLog:
                 for job in jobs:
                     self._attempt(batch, job)
                     done.append(job)
-                    size += sum(len(sending.payload) for sending in job.sendings)
+                    size += sum(len(sending.payload or b"") for sending in job.sendings)
                     if size > MOST_BYTES:
                         break
         except (SQLAlchemyError, OSError) as error:

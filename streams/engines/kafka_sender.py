@@ -44,6 +44,13 @@ class Sender:
             places.setdefault((sending.topic, sending.partition), []).append(sending)
         await _all(self._send(topic, partition, those) for (topic, partition), those in places.items())
 
+    async def append(self, sending: Sending) -> int:
+        """The offset of one message, once it is acknowledged; raises aiokafka's KafkaError."""
+        placed = await self._producer.send_and_wait(
+            sending.topic, sending.payload, sending.key, partition=sending.partition
+        )
+        return int(placed.offset)
+
     async def stop(self) -> None:
         """Sends what waits."""
         await self._producer.stop()

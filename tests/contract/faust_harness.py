@@ -16,6 +16,7 @@ from streams.engines.guarded import Delivery, GuardedStage
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_log import KafkaLog
 from streams.engines.kafka_reader import KafkaReader, commits
+from streams.engines.kafka_states import newest
 from streams.engines.kafka_topics import create_topics
 from streams.engines.port import Record, Transaction
 from streams.errors import UnavailableError
@@ -163,8 +164,7 @@ class FaustHarness:
         return self._reader.all(topic)
 
     def state(self, stage: str, key: str) -> object | None:
-        rows = self._reader.all(self.layout.states(stage))
-        values = {row.key: row.payload for row in rows}
+        values = newest(self._reader.all(self.layout.states(stage)))
         value = values.get(key.encode())
         guarded = GuardedStage(self.layout.topology.stages[stage], self.layout, values.get)
         return None if value is None else guarded.kept(value)[0]

@@ -20,6 +20,7 @@ from services.store.schema import rows_of_views
 from streams.engines.guarded import Kept
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_reader import KafkaReader
+from streams.engines.kafka_states import newest
 from streams.engines.sqlite_log import rows_of
 from streams.errors import ConflictError, UnavailableError
 from streams.events import Campaign
@@ -114,10 +115,10 @@ def materialized(service: ClusterService) -> list[str]:
 def states_of(service: ClusterService) -> set[tuple[str, str, bytes]]:
     reader, found = KafkaReader(service.connection), set()
     for stage in TOPOLOGY.stages:
-        for one in reader.all(service.layout.states(stage)):
-            state = _kept(one.payload).state
+        for key, value in newest(reader.all(service.layout.states(stage))).items():
+            state = _kept(value).state
             assert state is not None
-            found.add((stage, one.key.decode(), bytes(state)))
+            found.add((stage, key.decode(), bytes(state)))
     reader.close()
     return found
 

@@ -1,9 +1,10 @@
-"""Every source partition from its commit on, without a hole; only what is current is acknowledged."""
+"""Every source partition from its commit on, without a hole; only what was delivered in the present tenure counts."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +12,23 @@ import faust
 import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
 from mode import Service
 
-from streams.engines.faust_consumer import HOLE_EXIT, TRIES, GaplessConsumer, GaplessTransport
+from streams.engines.faust_consumer import (
+    FAILED_EXIT,
+    HOLE_EXIT,
+    MOST_RECORDS,
+    TRIES,
+    GaplessConsumer,
+    GaplessTransport,
+    Install,
+    RecordBatch,
+    consecutive,
+)
 
-SOURCE, CHANGELOG = TP("in", 0), TP("states", 0)
+SOURCE = TP("in", 0)
 
 
 class Seeks(Service):  # type: ignore[misc]
@@ -30,15 +43,13 @@ class Seeks(Service):  # type: ignore[misc]
         self.places.append((tp, offset))
 
 
-class Taken:
-    """A message, as far as the consumer looks at it."""
-
-    def __init__(self, offset: int, tp: TP, generation_id: int) -> None:
-        self.offset, self.tp, self.topic, self.generation_id, self.acked = offset, tp, tp.topic, generation_id, False
+def record(offset: int) -> SimpleNamespace:
+    """As aiokafka brings it, as far as anybody looks at it."""
+    return SimpleNamespace(offset=offset, key=b"key", value=b"value %d" % offset)
 
 
-def message(offset: int, tp: TP = SOURCE, generation: int = 1) -> Taken:
-    return Taken(offset, tp, generation)
+def message(*offsets: int) -> RecordBatch:
+    return RecordBatch.of(SOURCE, [record(offset) for offset in offsets], 1)
 
 
 class Bench:
@@ -46,14 +57,15 @@ class Bench:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.delivered: list[int] = []
-        self.fetched: list[Any] = []
-        app = faust.App("bench", broker="kafka://127.0.0.1:1", autodiscover=False, web_enabled=False)
+        self.fetched: list[RecordBatch] = []
+        app = faust.App("bench", broker="kafka://127.0.0.1:1", autodiscover=False, web_enabled=False, store="memory://")
         app.transport = GaplessTransport(app.conf.broker_consumer, app)
-        app.topics = SimpleNamespace(acks_enabled_for=lambda topic: topic == "in", on_message=self._deliver)
-        app.consumer_generation_id = 1
+        app.topics = SimpleNamespace(acks_enabled_for=lambda topic: True, on_message=self._deliver)
         self.seeks = Seeks()
         monkeypatch.setattr(driver.Consumer, "_new_consumer_thread", lambda _: self.seeks)
-        self.consumer = GaplessConsumer(app.transport, self._deliver, None, None)
+        self.consumer = GaplessConsumer(app.transport, self._deliver, self._moved, self._moved)
+        self.begun: list[Any] = []
+        monkeypatch.setattr(self.consumer, "add_future", self.begun.append)
 
         async def getmany(_: Any, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
             for fetched in self.fetched:
@@ -61,15 +73,30 @@ class Bench:
 
         monkeypatch.setattr(driver.Consumer, "getmany", getmany)
 
-    async def _deliver(self, taken: Any) -> None:
-        self.delivered.append(taken.offset)
+    async def _moved(self, *_: Any) -> None:
+        """Faust's own part of a rebalance."""
 
-    async def fetch(self, *offsets: int) -> None:
-        self.fetched = [message(offset) for offset in offsets]
+    async def _deliver(self, taken: Any) -> None:
+        self.delivered += [delivery.offset for delivery in taken.deliveries]
+
+    async def fetch(self, *offsets: int) -> list[RecordBatch]:
+        """What is delivered of a fetch of these."""
+        delivered = []
+        self.fetched = [message(*(r.offset for r in group)) for group in consecutive([record(o) for o in offsets])]
         async for _, taken in self.consumer.getmany(1.0):
             await self.consumer._count(taken)
+            delivered.append(taken)
+        return delivered
 
-    async def assigned(self, commit: int | None, earliest: int = 0) -> None:
+    async def rebalance(self) -> None:
+        """All partitions are given away, and an assignment comes."""
+        await self.consumer.on_partitions_revoked({SOURCE})
+        self.consumer.stop_flow()
+        await self.consumer.on_partitions_assigned({SOURCE}, 1)
+
+    async def resumed(self, commit: int | None, earliest: int = 0) -> None:
+        """What Faust does when it believes that streams may flow."""
+
         async def found(*_: Any) -> dict[TP, int | None]:
             return {SOURCE: commit}
 
@@ -77,8 +104,35 @@ class Bench:
             return {SOURCE: earliest}
 
         self.consumer.seek_to_committed, self.consumer.earliest_offsets = found, first
-        await self.consumer.perform_seek()
         self.consumer.resume_flow()
+        await self.begin()
+
+    async def begin(self) -> None:
+        """What was begun in the background is done."""
+        while self.begun:
+            await self.begun.pop(0)
+
+    async def assigned(self, commit: int | None, earliest: int = 0) -> None:
+        await self.rebalance()
+        await self.resumed(commit, earliest)
+
+    def message(self, *offsets: int) -> RecordBatch:
+        """Delivered in the present tenure."""
+        batch = message(*offsets)
+        batch.tenure = self.consumer.tenure
+        return batch
+
+    def step(self, *batches: RecordBatch) -> list[int]:
+        """The offsets that are stepped."""
+        mine = self.consumer.in_turn(batches)
+        stepped = [delivery.offset for batch in mine for delivery in batch.deliveries]
+        self.consumer.count_done(mine)
+        return stepped
+
+    def commit(self) -> dict[TP, int]:
+        """What would be committed now."""
+        places = self.consumer._filter_tps_with_pending_acks()
+        return dict(self.consumer._filter_committable_offsets(places))
 
 
 def test_delivery_begins_at_the_commit_and_has_no_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +196,7 @@ def test_what_could_not_be_handed_over_stays_due(monkeypatch: pytest.MonkeyPatch
 
         bench.consumer._hand_over = cancelled
         with pytest.raises(asyncio.CancelledError):
-            await bench.consumer._count(message(5))
+            await bench.fetch(5)
         bench.consumer._hand_over = bench._deliver
         await bench.fetch(5, 6)
         return bench
@@ -150,41 +204,180 @@ def test_what_could_not_be_handed_over_stays_due(monkeypatch: pytest.MonkeyPatch
     assert asyncio.run(scenario()).delivered == [5, 6]
 
 
-def test_only_current_messages_are_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_was_delivered_in_this_tenure_is_stepped(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         bench = Bench(monkeypatch)
         await bench.assigned(5)
-        old, new = message(5, generation=0), message(5)
-        assert not bench.consumer.ack(old)
-        assert bench.consumer.ack(new)
-        assert bench.consumer._acked[SOURCE] == [5]
-        bench.consumer.stop_flow()
-        assert not bench.consumer.ack(message(6))
+        old = bench.message(5)
+        await bench.assigned(5)
+        assert bench.step(old) == []
+        assert bench.step(bench.message(5)) == [5]
+        assert bench.commit() == {SOURCE: 6}
 
     asyncio.run(scenario())
 
 
-def test_a_message_that_is_left_stops_the_commits_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delivery_that_begins_anew_within_an_assignment_leaves_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust empties the queues and resumes a second time, while a batch is on its way past the queue."""
+
     async def scenario() -> None:
         bench = Bench(monkeypatch)
         await bench.assigned(5)
-        bench.consumer.ack(message(5))
-        left = message(6)
-        bench.consumer.leave(left)
-        bench.consumer.ack(left)
-        bench.consumer.ack(message(7))
-        assert bench.consumer._new_offset(SOURCE) == 6
+        await bench.fetch(5, 6)  # these stand in the queue that is emptied
+        [on_its_way] = await bench.fetch(7)
+        await bench.resumed(5)
+        assert bench.step(on_its_way) == []
+        assert bench.step(*await bench.fetch(5, 6, 7)) == [5, 6, 7]
 
     asyncio.run(scenario())
 
 
-def test_changelogs_pass_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> list[int]:
+def test_what_faust_acknowledges_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
         bench = Bench(monkeypatch)
-        bench.fetched = [message(offset, CHANGELOG) for offset in (3, 9)]
-        return [taken.offset async for _, taken in bench.consumer.getmany(1.0)]
+        await bench.assigned(None)
+        taken = bench.message(0, 1, 2)
+        bench.consumer.ack(taken)
+        bench.consumer._acked[SOURCE].append(2)  # as Faust's compiled streams do it, past `ack`
+        assert bench.commit() == {}
 
-    assert asyncio.run(scenario()) == [3, 9]
+    asyncio.run(scenario())
+
+
+def test_a_batch_that_goes_on_within_another_is_stepped_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        bench = Bench(monkeypatch)
+        await bench.assigned(5)
+        assert bench.step(bench.message(3, 4), bench.message(4, 5, 6), bench.message(6, 7)) == [5, 6, 7]
+        assert bench.commit() == {SOURCE: 8}
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_stepped_beyond_a_hole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr("os._exit", ended)
+
+    async def scenario() -> None:
+        bench = Bench(monkeypatch)
+        await bench.assigned(None)
+        with pytest.raises(SystemExit, match=str(HOLE_EXIT)):
+            bench.step(bench.message(0), bench.message(2))
+        assert bench.commit() == {}
+
+    asyncio.run(scenario())
+
+
+def test_nothing_begins_while_partitions_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        bench = Bench(monkeypatch)
+        await bench.assigned(5)
+        in_hand = bench.message(5)
+        await bench.consumer.on_partitions_revoked({SOURCE})
+        await bench.resumed(5)  # by a recovery of the assignment before
+        assert await bench.fetch(5, 6) == []
+        assert bench.step(in_hand) == []
+        assert bench.commit() == {}
+        await bench.consumer.on_partitions_assigned({SOURCE}, 2)
+        await bench.resumed(5)
+        assert bench.step(*await bench.fetch(5, 6)) == [5, 6]
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_delivered_before_the_states_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    async def scenario() -> None:
+        bench = Bench(monkeypatch)
+
+        async def restore(sources: Collection[TP]) -> Install:
+            assert set(sources) == {SOURCE}
+            assert await bench.fetch(5) == []
+            order.append("restored")
+            return lambda: order.append("in use")
+
+        bench.consumer.restore = restore
+        await bench.assigned(5)
+        assert bench.step(*await bench.fetch(5)) == [5]
+
+    asyncio.run(scenario())
+    assert order == ["restored", "in use"]
+
+
+def test_states_restored_too_late_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        bench = Bench(monkeypatch)
+
+        async def restore(_: Collection[TP]) -> Install:
+            await bench.consumer.on_partitions_revoked({SOURCE})
+            return lambda: pytest.fail("these partitions were given away")
+
+        bench.consumer.restore = restore
+        await bench.assigned(5)
+        assert await bench.fetch(5) == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("moved", "codes"), [(False, [FAILED_EXIT]), (True, [])])
+def test_states_that_cannot_be_restored_end_the_process(
+    monkeypatch: pytest.MonkeyPatch, moved: bool, codes: list[int]
+) -> None:
+    ended: list[int] = []
+
+    def end(code: int) -> None:
+        ended.append(code)
+        raise SystemExit
+
+    monkeypatch.setattr("os._exit", end)
+
+    async def scenario() -> None:
+        bench = Bench(monkeypatch)
+
+        async def restore(_: Collection[TP]) -> Install:
+            if moved:
+                await bench.consumer.on_partitions_revoked({SOURCE})
+            raise OSError("no broker")
+
+        bench.consumer.restore = restore
+        with contextlib.suppress(SystemExit):
+            await bench.assigned(5)
+
+    asyncio.run(scenario())
+    assert ended == codes
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(1, 4)), max_size=12))
+def test_what_is_committed_was_stepped_once_and_in_order(places: list[tuple[int, int]]) -> None:
+    """Batches come in any order, as a queue that was emptied, and delivery that begins anew, may bring them."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("streams.engines.faust_consumer._end_for_hole", ended_for_hole)
+        stepped, commit = asyncio.run(_stepped(Bench(monkeypatch), places))
+    assert stepped == list(range(commit))
+
+
+def ended_for_hole(*_: Any) -> None:
+    """Where a process would end."""
+    raise SystemExit
+
+
+async def _stepped(bench: Bench, places: list[tuple[int, int]]) -> tuple[list[int], int]:
+    await bench.assigned(None)
+    stepped: list[int] = []
+    for first, count in places:
+        with contextlib.suppress(SystemExit):
+            stepped += bench.step(bench.message(*range(first, first + count)))
+    return stepped, bench.commit().get(SOURCE, 0)
+
+
+@given(st.sets(st.integers(0, 2 * MOST_RECORDS), min_size=1))
+def test_groups_follow_each_other_and_leave_nothing_out(offsets: set[int]) -> None:
+    groups = [[r.offset for r in group] for group in consecutive([record(offset) for offset in sorted(offsets)])]
+    assert [offset for group in groups for offset in group] == sorted(offsets)
+    assert all(group == list(range(group[0], group[-1] + 1)) and len(group) <= MOST_RECORDS for group in groups)
 
 
 def test_writes_are_done_before_partitions_are_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +392,7 @@ def test_writes_are_done_before_partitions_are_given_away(monkeypatch: pytest.Mo
     async def scenario() -> None:
         bench = Bench(monkeypatch)
         monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", revoked)
-        bench.consumer.revoking = writes_are_done
+        bench.consumer.release = writes_are_done
         await bench.consumer.on_partitions_revoked({SOURCE})
 
     asyncio.run(scenario())

@@ -45,8 +45,8 @@ def test_one_partition_may_starve_for_a_while_but_not_for_ever() -> None:
 
 
 def test_a_recovery_that_reads_on_is_fine_and_one_that_does_not_is_a_stall() -> None:
-    moving = [(now * 20.0, Glance(ready=False, lags={}, commits={}, recovering=1_000 - now)) for now in range(20)]
-    hanging = [(now * 20.0, Glance(ready=False, lags={}, commits={}, recovering=9)) for now in range(4)]
+    moving = [(now * 20.0, Glance(ready=False, lags={}, commits={}, restored=now)) for now in range(20)]
+    hanging = [(now * 20.0, Glance(ready=False, lags={}, commits={}, restored=9)) for now in range(4)]
     assert not any(verdicts(*moving))
     assert verdicts(*hanging)[-1]
 
