@@ -15,7 +15,7 @@ class Reporting(Protocol):
     """What the engine tells."""
 
     def is_ready(self) -> bool:
-        """Tables recovered, partitions assigned, events flowing."""
+        """States restored, partitions assigned, events flowing."""
         ...
 
     def lag(self) -> dict[str, int]:
@@ -41,7 +41,9 @@ class WorkerNumbers(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families, as prometheus_client wants them."""
         engine = self._engine
-        yield GaugeMetricFamily("prefloop_ready", "1: recovered, assigned and flowing", value=engine.is_ready())
+        yield GaugeMetricFamily(
+            "prefloop_ready", "1: states restored, partitions assigned, events flowing", value=engine.is_ready()
+        )
         yield GaugeMetricFamily("prefloop_worker_partitions", "Partitions in hand", value=engine.partitions())
         yield CounterMetricFamily("prefloop_worker_restarts", "Since the supervisor began", value=self._restarts)
         lag = GaugeMetricFamily("prefloop_lag_events", "Events not yet applied, by reader", labels=["reader"])
@@ -61,7 +63,7 @@ def probe(engine: Reporting, host: str, port: int, *, restarts: int = 0) -> Prob
     """The worker's answers over HTTP."""
     vital = Vital(
         alive=lambda: "",  # a worker that hangs is ended by its own watchdog
-        ready=lambda: "" if engine.is_ready() else "its tables are being recovered, or partitions move",
+        ready=lambda: "" if engine.is_ready() else "its states are being restored, or partitions move",
         lag=engine.lag,
         counts=dict,
     )

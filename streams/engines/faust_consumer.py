@@ -6,11 +6,12 @@ that follow by calling them gaps, acknowledges what a stream took from its queue
 twice within one assignment, and commits beyond a hole where it knows of no commit before it. So this consumer leaves
 Faust the group and the fetching, and keeps the account itself.
 
-A tenure begins when Faust resumes the flow after an assignment: commits are looked up, the stages' states are restored,
-and only then is anything delivered. It ends when partitions are given away, or when the flow is resumed again. It keeps
-two counts for each source partition: `due`, the next offset to deliver, and `done`, the next one to step. A message
-beyond `due` means that some are missing, and they are fetched again. Only what was delivered in the present tenure and
-goes on at `done` is stepped, and `done` is what is committed.
+A tenure begins when Faust resumes the flow after an assignment: commits are looked up, the stages' states are claimed
+and restored, the group confirms that the partitions are still ours, and only then is anything delivered. It ends when
+partitions are given away, or when the flow is resumed again. It keeps two counts for each source partition: `due`, the
+next offset to deliver, and `done`, the next one to step. A message beyond `due` means that some are missing, and they
+are fetched again. Only what was delivered in the present tenure and goes on at `done` is stepped, and `done` is what is
+committed.
 
 Faust makes two tasks and a dozen calls of each message. So what it gets as one message is a batch of records of one
 source partition that follow each other.
@@ -48,13 +49,29 @@ class Tenure:
 
     commits: Mapping[TP, int] = field(default_factory=dict)  # where it begins
     due: dict[TP, int] = field(default_factory=dict)  # the next offset to deliver
-    done: dict[TP, int] = field(default_factory=dict)  # the next offset to step: all before it may be committed
+    done: dict[str, dict[TP, int]] = field(default_factory=dict)  # by stage: the next offset to step
     current: bool = False
 
-    def begin(self, commits: Mapping[TP, int]) -> None:
-        """From here on everything due is delivered."""
-        self.commits, self.due, self.done = commits, dict(commits), dict(commits)
+    def begin(self, commits: Mapping[TP, int], readers: Mapping[str, Collection[str]]) -> None:
+        """From here on everything due is delivered, to the stages that read its topic."""
+        self.commits, self.due = commits, dict(commits)
+        for tp, commit in commits.items():
+            for stage in readers[tp.topic]:
+                self.done.setdefault(stage, {})[tp] = commit
         self.current = True
+
+    def committable(self, tp: TP) -> int:
+        """The offset before which every stage has stepped everything."""
+        return min(done[tp] for done in self.done.values() if tp in done)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What a stage is to step next."""
+
+    deliveries: list[Delivery]
+    ends: dict[TP, int]  # the next offset to step afterwards
+    tenure: Tenure
 
 
 class RecordBatch(ConsumerMessage):  # type: ignore[misc]
@@ -76,9 +93,9 @@ class RecordBatch(ConsumerMessage):  # type: ignore[misc]
         """The offset of the first record."""
         return self.deliveries[0].offset
 
-    def skip_to(self, offset: int) -> None:
-        """Drops the records before `offset`."""
-        del self.deliveries[: offset - self.first]
+    def since(self, offset: int) -> list[Delivery]:
+        """The records from that offset on."""
+        return self.deliveries[max(0, offset - self.first) :]
 
 
 def consecutive(records: Sequence[Any]) -> list[list[Any]]:
@@ -92,10 +109,6 @@ def consecutive(records: Sequence[Any]) -> list[list[Any]]:
     return groups
 
 
-async def _nothing(*_: Any) -> Install:
-    return lambda: None
-
-
 class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
     """Faust's consumer with its own account of what must come next."""
 
@@ -104,34 +117,31 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
         self.tenure = Tenure()
         self._moving = False  # partitions are being given away or assigned
         self._fetches: dict[tuple[TP, int], int] = {}  # how often a hole was fetched again
-        self.restore: Callable[[Collection[TP]], Awaitable[Install]] = (
-            _nothing  # what it gives is called to take effect
-        )
-        self.release: Callable[[], Awaitable[Any]] = _nothing  # awaited before partitions are given away
         super().__init__(transport, self._count, *args, **kwargs)
 
     # ------------------------------------------------------------ what is current
 
-    def is_current(self, batch: RecordBatch) -> bool:
-        """False where partitions changed hands since: leave the batch, it will come again, here or elsewhere."""
-        return batch.tenure is self.tenure and self.tenure.current
+    def is_current(self, turn: Turn) -> bool:
+        """False where partitions changed hands since: leave it, it will come again, here or elsewhere."""
+        return turn.tenure is self.tenure and self.tenure.current
 
-    def in_turn(self, batches: Sequence[RecordBatch]) -> list[RecordBatch]:
-        """Those to be stepped now: current, and each beginning where the one before it ended."""
-        done, mine = dict(self.tenure.done), []
+    def turn(self, stage: str, batches: Sequence[RecordBatch]) -> Turn:
+        """What that stage is to step of these now: what is current and goes on where its last step ended."""
+        turn = Turn(deliveries=[], ends={}, tenure=self.tenure)
         for batch in batches:
-            if not self.is_current(batch) or batch.offset < (at := done[batch.tp]):
+            if batch.tenure is not self.tenure or not self.tenure.current:
                 continue
+            at = turn.ends.get(batch.tp, self.tenure.done[stage][batch.tp])
             if batch.first > at:
                 _end_for_hole(batch.tp, at, batch.first)
-            batch.skip_to(at)
-            done[batch.tp] = batch.offset + 1
-            mine.append(batch)
-        return mine
+            if batch.offset >= at:
+                turn.deliveries.extend(batch.since(at))
+                turn.ends[batch.tp] = batch.offset + 1
+        return turn
 
-    def count_done(self, batches: Sequence[RecordBatch]) -> None:
-        """They are stepped, their outputs sent and their states kept: they may be committed."""
-        self.tenure.done.update({batch.tp: batch.offset + 1 for batch in batches if self.is_current(batch)})
+    def count_done(self, stage: str, turn: Turn) -> None:
+        """It is stepped, its outputs sent and its states kept: for this stage it may be committed."""
+        turn.tenure.done[stage].update(turn.ends)
 
     def ack(self, message: Message) -> bool:
         """Faust acknowledges whatever leaves a stream, stepped or not: it counts for nothing here."""
@@ -144,18 +154,18 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
         return {tp: self._committed_offset[tp] or commit for tp, commit in self.tenure.commits.items()}
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        mine = self.tenure.done if self.tenure.current else {}
+        mine = self.tenure.commits if self.tenure.current else {}
         return (tp for tp in mine if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        return self.tenure.done.get(tp) or None
+        return self.tenure.committable(tp) or None
 
     # ------------------------------------------------------------ assignments
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Ends the tenure. A commit on its way must not arrive as one of the next assignment."""
         self._moving, self.tenure = True, Tenure()
-        await self.release()
+        await self.transport.release()
         await self.maybe_wait_for_commit_to_finish()
         await super().on_partitions_revoked(revoked)
 
@@ -176,18 +186,20 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def _begin(self, tenure: Tenure) -> None:
         try:
-            await self.release()
+            await self.transport.release()
             commits = await self._look_up()
-            install = await self.restore(commits)
+            install = await self.transport.restore(commits)
+            confirmed = not commits or await self._commit(commits)
         except Exception as error:
             if tenure is self.tenure:
                 _log.error("no states restored: ending the process", error=repr(error), exc_info=True)
                 os._exit(FAILED_EXIT)
             _log.info("partitions moved while states were restored", error=repr(error))
-        if tenure is self.tenure:
+            return
+        if tenure is self.tenure and confirmed:
             install()
             self._committed_offset.update({tp: offset or None for tp, offset in commits.items()})
-            tenure.begin(commits)
+            tenure.begin(commits, self.transport.readers)
             for tp in commits:
                 self._fetch_again(tp)
 
@@ -219,7 +231,6 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
             behind_hole.add(tp)
             self._mend_hole(tp, due, batch.first)
             return False
-        batch.skip_to(due)
         return True
 
     def _mend_hole(self, tp: TP, due: int, found: int) -> None:
@@ -232,7 +243,7 @@ class GaplessConsumer(driver.Consumer):  # type: ignore[misc]
     async def _count(self, batch: RecordBatch) -> None:
         """Hands over; what is cancelled on the way was not delivered and stays due."""
         await self._hand_over(batch)
-        if batch.tenure.due.get(batch.tp) == batch.first:
+        if batch.first <= batch.tenure.due.get(batch.tp, -1):
             batch.tenure.due[batch.tp] = batch.offset + 1
 
     def _fetch_again(self, tp: TP) -> None:
@@ -257,3 +268,11 @@ class GaplessTransport(driver.Transport):  # type: ignore[misc]
     """Faust's transport with that consumer: `app.transport = GaplessTransport(app.conf.broker_consumer, app)`."""
 
     Consumer = GaplessConsumer
+    readers: Mapping[str, Collection[str]] = {}  # the stages that read a topic, by its full name
+
+    async def release(self) -> None:
+        """Awaited before partitions are given away: returns when no batch is being written. For who has stages."""
+
+    async def restore(self, sources: Collection[TP]) -> Install:
+        """Claims and reads the states of these partitions; they are in use once what it gives is called."""
+        return lambda: None

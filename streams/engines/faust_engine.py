@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ import structlog
 from mode import Service
 
 from streams.engines.embedded import no_fault
-from streams.engines.faust_consumer import FAILED_EXIT, GaplessTransport, Install, RecordBatch
+from streams.engines.faust_consumer import FAILED_EXIT, GaplessTransport, Install, RecordBatch, Turn
 from streams.engines.faust_watch import ALL_STALLED_S, Glance, Partition, Watchdog
 from streams.engines.guarded import Applied, GuardedStage, Sending
 from streams.engines.kafka_connection import KafkaConnection
@@ -79,7 +79,10 @@ class FaustEngine:
             stage.name: StageAgent(self.app, stage, layout, self.producer, fault)
             for stage in layout.topology.stages.values()
         }
-        self.watch = Watch(self.app, self._when_writes_are_done, self._restore)
+        self.watch = Watch(self.app)
+        transport = self.app.transport
+        transport.readers = self._readers()
+        transport.release, transport.restore = self._when_writes_are_done, self._restore
 
     def run(self) -> None:
         """Blocks until SIGTERM, and leaves the group in good order; exits with a code where something broke."""
@@ -117,6 +120,13 @@ class FaustEngine:
         """What has been done since the process began: by stage, by kind."""
         return {name: asdict(stage.counts) for name, stage in self.stages.items()}
 
+    def _readers(self) -> dict[str, list[str]]:
+        """The stages that read a Kafka topic."""
+        readers: dict[str, list[str]] = {}
+        for name, stage in self.stages.items():
+            readers.setdefault(stage.source, []).append(name)
+        return readers
+
     async def _when_writes_are_done(self) -> None:
         """Returns when no batch is between its check and its last write."""
         for stage in self.stages.values():
@@ -127,7 +137,8 @@ class FaustEngine:
         """Takes the states of these source partitions over; they are in use once what is given back is called."""
         places = {stage: [tp.partition for tp in sources if tp.topic == stage.source] for stage in self.stages.values()}
         wanted = [(stage.table.topic, partition) for stage, partitions in places.items() for partition in partitions]
-        found = await take_over(self._connection, self.producer.sender, wanted, self.watch.count_restored)
+        sender = await self.producer.connected()
+        found = await take_over(self._connection, sender, wanted, self.watch.count_restored)
 
         def install() -> None:
             for stage, partitions in places.items():
@@ -150,7 +161,6 @@ def _make_app(connection: KafkaConnection, layout: Layout, options: FaustOptions
         topic_disable_leader=True,
         topic_partitions=layout.partitions,
         consumer_auto_offset_reset="earliest",
-        table_standby_replicas=0,
         stream_wait_empty=False,  # what is in hand when partitions move comes again, and is dropped as a double
         stream_recovery_delay=0.0,
         stream_buffer_maxsize=256,  # record batches
@@ -171,33 +181,32 @@ class Outbox(Service):  # type: ignore[misc]
     def __init__(self, connection: KafkaConnection, **options: Any) -> None:
         super().__init__(**options)
         self._connection = connection
-        self._sender: Sender | None = None
-
-    @property
-    def sender(self) -> Sender:
-        """Once the worker has started."""
-        if self._sender is None:
-            raise RuntimeError("the outbox is not started")
-        return self._sender
+        self._connected = asyncio.Event()
+        self._sender: Sender
 
     async def on_start(self) -> None:
         """Connects."""
-        sender = Sender(self._connection, request_timeout_ms=PATIENCE_MS)
-        await sender.start()
-        self._sender = sender
+        self._sender = Sender(self._connection, request_timeout_ms=PATIENCE_MS)
+        await self._sender.start()
+        self._connected.set()
 
     async def on_stop(self) -> None:
         """Sends what waits."""
-        if self._sender is not None:
+        if self._connected.is_set():
             await self._sender.stop()
+
+    async def connected(self) -> Sender:
+        """Once there is a connection: the group may be joined before."""
+        await self._connected.wait()
+        return self._sender
 
     async def send(self, sendings: Sequence[Sending], fault: Callable[[str], None] = no_fault) -> None:
         """Returns when all are acknowledged; raises what the broker said where one is not."""
         if fault is no_fault:
-            await self.sender.send(sendings)
+            await self._sender.send(sendings)
             return
         for sending in sendings:  # a crash between outputs: the ones before are in the log
-            await self.sender.send([sending])
+            await self._sender.send([sending])
             fault("after_output")
 
 
@@ -230,7 +239,7 @@ class StageAgent:
 
     def state(self, key: str) -> object | None:
         """The state of that key, if its partition is here."""
-        value = self.table.values.get(key.encode())
+        value = self.table.get(key.encode())
         return None if value is None else self._guarded.kept(value)[0]
 
     async def _consume(self, stream: Any) -> None:
@@ -245,29 +254,29 @@ class StageAgent:
                 os._exit(FAILED_EXIT)
 
     async def _batch(self, messages: Sequence[RecordBatch]) -> None:
-        mine = self._app.consumer.in_turn(messages)
-        if not mine:
+        turn = self._app.consumer.turn(self.stage.name, messages)
+        if not turn.deliveries:
             return
-        applied = self._guarded.apply([delivery for batch in mine for delivery in batch.deliveries])
+        applied = self._guarded.apply(turn.deliveries)
         self._fault("before_step")
         await self._outbox.send(applied.sendings, self._fault)
         async with self.writing:
-            if not await self._keep(mine, applied):
+            if not await self._keep(turn, applied):
                 self.counts.stale_batches += 1
                 return
         self._fault("before_commit")
 
-    async def _keep(self, mine: Sequence[RecordBatch], applied: Applied) -> bool:
+    async def _keep(self, turn: Turn, applied: Applied) -> bool:
         """The new states, in their topic first; False where the partitions changed hands meanwhile."""
         consumer = self._app.consumer
-        if not consumer.is_current(mine[-1]):
+        if not consumer.is_current(turn):
             return False
         await self._outbox.send(self.table.rows(applied.states))
         self._fault("after_state")
-        if not consumer.is_current(mine[-1]):
+        if not consumer.is_current(turn):
             return False
         self.table.put(applied.states)
-        consumer.count_done(mine)
+        consumer.count_done(self.stage.name, turn)
         self.counts.steps += applied.steps
         self.counts.sent += len(applied.sendings)
         self.counts.doubles += applied.doubles
@@ -278,24 +287,15 @@ class StageAgent:
 class Watch(Service):  # type: ignore[misc]
     """Looks at the worker every few seconds, for the watchdog, for /readyz and for the metrics."""
 
-    def __init__(
-        self,
-        app: faust.App,
-        release: Callable[[], Awaitable[Any]],
-        restore: Callable[[Collection[Any]], Awaitable[Install]],
-        **options: Any,
-    ) -> None:
+    def __init__(self, app: faust.App, **options: Any) -> None:
         super().__init__(**options)
         self._app = app
-        self._release = release
-        self._restore = restore
         self._restored = 0
         self.watchdog = Watchdog()
         self.glance = Glance(ready=False, lags={}, commits={})
 
     async def on_start(self) -> None:
         """Begins to watch."""
-        self._app.consumer.release, self._app.consumer.restore = self._release, self._restore
         self.watchdog.start()
 
     async def on_stop(self) -> None:

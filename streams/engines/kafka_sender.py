@@ -17,6 +17,7 @@ from streams.engines.guarded import Sending
 from streams.engines.kafka_connection import KafkaConnection
 from streams.engines.kafka_topics import MOST_MESSAGE_BYTES
 
+ABORT_S = 5.0  # a task of aiokafka's that does not end within is left behind: nobody may wait for it
 BATCH_BYTES = 262_144  # of one partition; a larger message is a batch of its own
 
 
@@ -59,11 +60,11 @@ class Sender:
         """Gives up what is not acknowledged: aiokafka's `stop` would wait for it, without end where nobody answers."""
         producer, task = self._producer, self._producer._sender.sender_task
         producer._closed = True
+        ending = [asyncio.ensure_future(producer.client.close())]  # what is on its way fails now
         if task is not None:
             task.cancel()
-        await producer.client.close()  # what is on its way fails now
-        if task is not None:
-            await asyncio.wait([task])
+            ending.append(task)
+        await asyncio.wait(ending, timeout=ABORT_S)
 
     async def _send(self, topic: str, partition: int, sendings: Sequence[Sending]) -> None:
         producer = self._producer

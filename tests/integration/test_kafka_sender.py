@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,23 @@ def test_what_the_broker_refuses_is_raised_and_the_rest_goes_on(topic: str, send
     with pytest.raises(MessageSizeTooLargeError):
         sender.send(numbered(topic, 0, 1, 3_000_000))
     sender.send(numbered(topic, 0, 1))
+
+
+def test_who_gives_up_waits_for_nobody(kafka: KafkaConnection, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks of the client's that do not end by themselves are left behind."""
+    monkeypatch.setattr("streams.engines.kafka_sender.ABORT_S", 0.1)
+    sender = opened(kafka)
+    client = sender._sender._producer.client
+    close = client.close
+
+    async def closed_and_no_end() -> None:
+        await close()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(client, "close", closed_and_no_end)
+    begun = time.monotonic()
+    sender.abort()
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.slow
