@@ -8,6 +8,7 @@ import msgspec
 
 from streams.errors import DecodeError
 from streams.events import Event
+from streams.mismatch import explained
 
 E = TypeVar("E", bound=Event)
 
@@ -28,4 +29,4 @@ def decode(payload: bytes, event_type: type[E]) -> E:
     try:
         return decoder.decode(payload)  # type: ignore[return-value]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DecodeError(f"not a {event_type.__name__}: {error}") from error
+        raise DecodeError(f"not a {event_type.__name__}: {explained(error, event_type)}") from error

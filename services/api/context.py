@@ -27,6 +27,7 @@ from services.queue.leases import OverdueLeases
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.errors import InputError, UnavailableError
+from streams.mismatch import explained
 
 WANTED = "send what /docs says of this field"
 T = TypeVar("T")
@@ -172,14 +173,14 @@ def parse(decoder: msgspec.json.Decoder[T], body: bytes | memoryview) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, decoder.type) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BodyError(f"the body cannot be read: {error}", mend="send JSON in UTF-8") from error
 
 
-def invalid(error: msgspec.ValidationError) -> InputError:
-    """The same as an InputError; msgspec says where as `... - at `$.tags[...]``."""
-    message, _, place = str(error).partition(" - at ")
+def invalid(error: msgspec.ValidationError, expected: Any) -> InputError:
+    """The same as an InputError; msgspec says where as `... - at `$.tags[...]``. `expected`: the body's type."""
+    message, _, place = explained(error, expected).partition(" - at ")
     field = place.replace("`", "").removeprefix("key in ").removeprefix("$").removeprefix(".")
     if not field and "field `" in message:
         field = message.split("`")[1]

@@ -18,6 +18,7 @@ from services.report import EvaluationReport, Holdout, OverRefusal, Samples
 from services.store import models as m
 from streams.engines.port import Transaction
 from streams.events import Gate, Promotion, digest
+from streams.mismatch import explained
 
 LEVEL = 0.9  # of every interval; a slice's is widened for the number of slices
 _log = structlog.get_logger("gate")
@@ -280,5 +281,8 @@ def decide_report(
     try:
         parsed = msgspec.convert(report, EvaluationReport)
     except msgspec.ValidationError as error:
-        return Decision(decision="rejected", reasons=(f"the evaluation report cannot be read ({error}): fail",))
+        return Decision(
+            decision="rejected",
+            reasons=(f"the evaluation report cannot be read ({explained(error, EvaluationReport)}): fail",),
+        )
     return decide(parsed, gate, compared_with=compared_with, champion=champion, doubt=doubt)

@@ -20,6 +20,7 @@ from msgspec import Meta
 from streams.errors import InputError
 from streams.events import Choice
 from streams.intake import MOST_REASON
+from streams.mismatch import explained
 
 R = TypeVar("R", bound=msgspec.Struct)
 Identity = Annotated[str, Meta(min_length=1, max_length=1_024)] | int
@@ -107,7 +108,7 @@ def _json_records(lines: IO[bytes], kind: type[R]) -> Iterator[R | BadLine]:
         try:
             yield decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            yield BadLine(number=number, reason=f"not a record: {error}")
+            yield BadLine(number=number, reason=f"not a record: {explained(error, kind)}")
 
 
 def _csv_records(lines: IO[bytes], kind: type[R]) -> Iterator[R | BadLine]:
@@ -119,7 +120,7 @@ def _csv_records(lines: IO[bytes], kind: type[R]) -> Iterator[R | BadLine]:
             try:
                 yield msgspec.convert(given, kind, strict=False)
             except msgspec.ValidationError as error:
-                yield BadLine(number=number, reason=f"not a record: {error}")
+                yield BadLine(number=number, reason=f"not a record: {explained(error, kind)}")
     finally:
         if not lines.closed:
             text.detach()  # the file is its opener's to close

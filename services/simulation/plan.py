@@ -13,6 +13,7 @@ from msgspec import Meta, field
 from services.simulation.annotators import ARCHETYPES, Annotator, Archetype, make_crowd
 from streams.errors import InputError
 from streams.events import Campaign, GoldPolicy, Qualification, Rule, Targets
+from streams.mismatch import explained
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
@@ -92,7 +93,7 @@ def read_plan(file: Path | None, changes: Mapping[str, Any]) -> Plan:
         plan = msgspec.convert({**(found or {}), **changes}, Plan)
     except msgspec.ValidationError as error:
         mend = f"see `prefloop simulate --help`; a plan may hold: {', '.join(Plan.__struct_fields__)}"
-        raise InputError(f"bad plan: {error}", field="plan", mend=mend) from error
+        raise InputError(f"bad plan: {explained(error, Plan)}", field="plan", mend=mend) from error
     return checked(plan)
 
 

@@ -10,6 +10,7 @@ import msgspec
 import yaml
 
 from streams.errors import SettingsError
+from streams.mismatch import explained
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -82,7 +83,7 @@ def load_config(overrides: Mapping[str, Any] | None = None) -> TrainingConfig:
     try:
         return msgspec.convert(merged, TrainingConfig, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(_explain(str(error), merged)) from error
+        raise SettingsError(_explain(explained(error, TrainingConfig), merged)) from error
 
 
 def read_recipe(name: str) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def _item(raw: bytes | msgspec.Raw) -> Item:
     try:
         return _one.decode(raw)
     except msgspec.ValidationError as error:
-        return invalid(error)
+        return invalid(error, _one.type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return BodyError(f"this one cannot be read: {error}", mend="send JSON in UTF-8")
 

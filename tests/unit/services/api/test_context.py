@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -56,6 +56,7 @@ def test_an_outage_of_the_views_is_no_failure_of_what_was_written() -> None:
 
 class Sent(msgspec.Struct, forbid_unknown_fields=True):
     count: int
+    mode: Literal["live", "recorded"] = "live"
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,8 @@ def test_a_field_that_is_wrong_is_named_with_its_mend(body: dict[str, Any], fiel
     with pytest.raises(InputError) as raised:
         context.parse(msgspec.json.Decoder(Sent), msgspec.json.encode(body))
     assert (raised.value.field, mend in raised.value.mend) == (field, True)
+
+
+def test_a_word_that_is_not_allowed_is_told_with_those_that_are() -> None:
+    with pytest.raises(InputError, match=r"^mode: 'alive' is none of live, recorded$"):
+        context.parse(msgspec.json.Decoder(Sent), b'{"count": 1, "mode": "alive"}')

@@ -34,14 +34,14 @@ def test_csv_with_comments_numbers_and_empty_fields(tmp_path: Path) -> None:
     assert second == Recorded(item="8", annotator="w1", label="b", seconds=2.5)
     assert isinstance(third, BadLine)
     assert third.number == 3
-    assert "'c'" in third.reason
+    assert "'c' is none of a, b, tie" in third.reason
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         (b"{", "truncated"),
-        (b'{"item": "i", "annotator": "w", "label": "left"}', "label"),
+        (b'{"item": "i", "annotator": "w", "label": "left"}', "'left' is none of a, b, tie - at `$.label`"),
         (b'{"annotator": "w", "label": "a"}', "item"),
         (b'{"item": "", "annotator": "w", "label": "a"}', "item"),
         (b'{"item": "i", "annotator": "w\xff", "label": "a"}', "not a record"),

@@ -27,7 +27,7 @@ def test_what_a_run_says_overrides_its_recipe(tmp_path: Path) -> None:
     [
         ("beta", -1, "> 0.0"),
         ("batch_size", 0, ">= 1"),
-        ("dtype", "float8", "float8"),
+        ("dtype", "float8", "none of auto, bfloat16, float32"),
         ("device", "tpu", "cuda"),
         ("lora", "perhaps", "bool"),
         ("warmup_ratio", 1.5, "< 1.0"),
