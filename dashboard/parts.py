@@ -35,7 +35,7 @@ def head(title: str, subtitle: str, *watched: Watched) -> None:
     """The page's title with how fresh it is; a banner instead of an error where the service is away."""
     oldest = min((w.at for w in watched if w.at), default=0)
     away = any(w.away for w in watched)
-    fresh = f"updated {wording.ago(oldest, session.now())}" if away else "<i></i>live"
+    fresh = f"updated {wording.ago(oldest, session.now())}" if away else as_of(*watched) or "<i></i>live"
     st.html(
         f'<div class="pf-head"><div><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></div>'
         f'<div class="pf-fresh">{fresh if oldest else ""}</div></div>'
@@ -45,6 +45,12 @@ def head(title: str, subtitle: str, *watched: Watched) -> None:
     follow("away", away)
     if done := st.session_state.pop("done", ""):
         st.toast(done, icon=":material/check:")
+
+
+def as_of(*watched: Watched) -> str:
+    """When the oldest of these reports was worked out; "" where none of them is one."""
+    oldest = min((w.as_of for w in watched if w.as_of), default=0)
+    return f"as of {wording.clock(oldest, session.zone())}" if oldest else ""
 
 
 def follow(name: str, value: object) -> None:

@@ -34,6 +34,11 @@ class Watched:
     away: bool = False
     refused: RefusedError | None = None
 
+    @property
+    def as_of(self) -> int:
+        """When the service worked a report out, ms; 0 for what is always as it is now."""
+        return int(self.value.get("as_of", 0)) if isinstance(self.value, dict) else 0
+
 
 def now() -> int:
     """The dashboard's clock, ms."""
@@ -48,6 +53,11 @@ def server() -> str:
 def public_url() -> str:
     """How people reach the service, for what they are to copy: not always how the dashboard does."""
     return os.environ.get("PREFLOOP_PUBLIC_URL", "").rstrip("/") or server()
+
+
+def pasted(command: str) -> str:
+    """The command as it works in any terminal: it begins with which service is meant, and a place for the key."""
+    return f"export PREFLOOP_SERVER={public_url()}\nexport PREFLOOP_KEY=plk_...  # your key\n{command}"
 
 
 @st.cache_resource(show_spinner=False)

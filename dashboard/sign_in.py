@@ -23,7 +23,7 @@ def show() -> None:
         _form()
         with st.expander("Where is my key?"):
             st.markdown("The first start of `prefloop up` prints the admin key once. Make one for each person with it:")
-            st.code("prefloop keys add 'Your name' --role lead", language="bash")
+            st.code(session.pasted("prefloop keys add 'Your name' --role lead"), language="bash")
             st.markdown("**lead** watches quality and people, **engineer** batches and models, **admin** everything.")
 
 

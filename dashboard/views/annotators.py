@@ -15,7 +15,7 @@ from dashboard.parts import Action, Tile
 Json = dict[str, Any]
 EVER = 1  # ms: the `since` of a suspension that takes every judgment back
 CHARTED = 30  # rows that a chart of intervals holds and stays readable
-FIRST = "prefloop keys add Mei --role annotator --server {server}"
+FIRST = "prefloop keys add Mei --role annotator"
 MEANING = {
     "accuracy": "accuracy below the floor",
     "change": "accuracy below the floor since some moment",
@@ -176,9 +176,8 @@ def everybody() -> None:
     if not people:
         parts.empty(
             "No annotators yet.",
-            "Make one with a lead's key in PREFLOOP_KEY. You get a personal link that opens the annotator page, "
-            "signed in.",
-            FIRST.format(server=session.public_url()),
+            "Make one with a lead's key. You get a personal link that opens the annotator page, signed in.",
+            session.pasted(FIRST),
         )
         return
     live = session.watch("/v1/live").value or {}

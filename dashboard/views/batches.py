@@ -12,6 +12,7 @@ from dashboard import charts, parts, session, wording
 from dashboard.parts import Action, Tile
 
 Json = dict[str, Any]
+CUT = """curl $PREFLOOP_SERVER/v1/batches -H "Authorization: Bearer $PREFLOOP_KEY" -d '{"campaign": "default"}'"""
 PREVIEW = 20  # dataset rows
 MEMBERS = 200  # shown of a batch's list
 
@@ -218,8 +219,7 @@ def page() -> None:
             "No batch yet.",
             "A batch is cut when a campaign has enough preferences, or the oldest is old enough (batch_size and "
             "batch_max_age_s of its training settings). With a few preferences at hand you can cut one above, or:",
-            f'curl {session.public_url()}/v1/batches -H "Authorization: Bearer $PREFLOOP_KEY" '
-            '-H "Content-Type: application/json" -d \'{"campaign": "default"}\'',
+            session.pasted(CUT),
         )
 
 

@@ -162,7 +162,7 @@ def nothing_yet(found: Json) -> None:
             "No calibration rounds in this campaign.",
             "Now and then everybody judges the same few tasks, so that people can be compared directly. Say how many "
             "tasks a round has, and how often one begins:",
-            FIRST.format(campaign=found["campaign"]),
+            session.pasted(FIRST.format(campaign=found["campaign"])),
         )
 
 

@@ -12,6 +12,8 @@ from dashboard.parts import Tile
 
 Json = dict[str, Any]
 EVERY_CAMPAIGN = "all campaigns"
+ATTRIBUTES = """curl -X PUT $PREFLOOP_SERVER/v1/annotators/ID/attributes -H "Authorization: Bearer $PREFLOOP_KEY" \\
+  -d '{"attributes": {"vendor": "north", "cohort": "2026-11"}}'"""
 CHARTED = 12  # slices that a chart holds and stays readable
 LOOKS = {
     "guideline": ("looks like the guideline", ""),
@@ -156,9 +158,10 @@ def explained(cause: Json) -> str:
     return " ".join(said)
 
 
-def populations(found: Json) -> None:
+def populations(found: Json, as_of: str) -> None:
     """Annotators who differ together."""
-    parts.title("Populations", "annotators who differ together and consistently: another view, not errors")
+    meaning = "annotators who differ together and consistently: another view, not errors"
+    parts.title("Populations", f"{meaning}; {as_of}")
     if found["p"] is None:
         st.caption("Looked for once eight annotators have judged twenty shared tasks each.")
         return
@@ -194,12 +197,11 @@ def portrait(group: Json) -> None:
 @st.fragment(run_every="10s")
 def page() -> None:
     """Everything; the chosen slice stays chosen."""
-    probe = session.watch("/v1/quality/causes")
-    parts.head("Causes", "Which slices explain low agreement, and is it the guideline or the people.", probe)
-    if not parts.seen(probe, "causes"):
-        return
-    wanted = choose()
+    top, probe = st.container(), session.watch("/v1/quality/causes")
+    wanted = choose() if probe.value else {}
     watched = session.watch("/v1/quality/causes", **wanted)
+    with top:
+        parts.head("Causes", "Which slices explain low agreement, and is it the guideline or the people.", watched)
     if not parts.seen(watched, "causes"):
         return
     found = watched.value
@@ -209,8 +211,7 @@ def page() -> None:
             "Nothing to compare yet.",
             'A slice needs some twenty pairs of judgments. Send outputs with tags, for instance {"domain": "law", '
             '"section": "4.2"}, and give annotators attributes:',
-            f'curl -X PUT {session.public_url()}/v1/annotators/ID/attributes -H "Authorization: Bearer $PREFLOOP_KEY" '
-            '-d \'{"attributes": {"vendor": "north", "cohort": "2026-11"}}\'',
+            session.pasted(ATTRIBUTES),
         )
         return
     left, right = st.columns([1.35, 1], gap="large")
@@ -222,7 +223,7 @@ def page() -> None:
         detail(chosen)
     groups = session.watch("/v1/quality/populations", **wanted)
     if groups.value is not None:
-        populations(groups.value)
+        populations(groups.value, parts.as_of(groups))
 
 
 page()

@@ -93,12 +93,11 @@ def step_price(row: Json, before: Json) -> float | None:
 
 def page() -> None:
     """Holds still while it is read."""
-    probe = session.watch("/v1/quality/next-point")
-    parts.head("Cost", "What one more point of quality costs from here, by the campaign's own judgments.", probe)
-    if not parts.seen(probe, "cost"):
-        return
-    wanted, price = choose()
+    top, probe = st.container(), session.watch("/v1/quality/next-point")
+    wanted, price = choose() if probe.value else ({}, 0.0)
     watched = session.watch("/v1/quality/next-point", **wanted)
+    with top:
+        parts.head("Cost", "What one more point of quality costs from here, by the campaign's own judgments.", watched)
     if not parts.seen(watched, "cost"):
         return
     found = watched.value["outlook"]

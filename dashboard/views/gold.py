@@ -13,8 +13,8 @@ from dashboard.parts import Tile
 Json = dict[str, Any]
 MOST_LINES = 12
 ALARMING = 10.0  # evidence to one from which a leak is worth a look
-FIRST = """curl -X POST {server}/v1/outputs -H "Authorization: Bearer $PREFLOOP_KEY" -d '{{"prompt": "2 + 2?",
-  "responses": ["4", "5"], "gold": "a"}}'"""
+FIRST = """curl $PREFLOOP_SERVER/v1/outputs -H "Authorization: Bearer $PREFLOOP_KEY" -d '{"prompt": "2 + 2?",
+  "responses": ["4", "5"], "gold": "a"}'"""
 
 
 def suspicion(item: Json) -> float:
@@ -183,7 +183,7 @@ def page() -> None:
         parts.empty(
             "No gold yet.",
             "Send outputs whose better response you know, with a lead's key. They are mixed in and never trained on.",
-            FIRST.format(server=session.public_url()),
+            session.pasted(FIRST),
         )
         growing(found.value)
         return

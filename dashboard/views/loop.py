@@ -14,9 +14,8 @@ from dashboard.parts import Tile
 Json = dict[str, Any]
 TICK_MS, MINUTE_MS = 10_000, 60_000
 SPARK_POINTS = 60  # of one tick each
-FIRST_OUTPUT = """curl {server}/v1/outputs -H "Authorization: Bearer $PREFLOOP_KEY" \\
-  -H "Content-Type: application/json" \\
-  -d '{{"prompt": "What is a mutex?", "responses": ["A lock.", "A lock that one thread holds at a time."]}}'"""
+FIRST_OUTPUT = """curl $PREFLOOP_SERVER/v1/outputs -H "Authorization: Bearer $PREFLOOP_KEY" \\
+  -d '{"prompt": "What is a mutex?", "responses": ["A lock.", "A lock that one thread holds at a time."]}'"""
 
 
 def events(live: Json, topic: str) -> int:
@@ -205,7 +204,7 @@ def page() -> None:
             "Nothing flows yet.",
             "Send a first output with a producer's key; its task appears within a second, on the annotator page at "
             f"{session.public_url()}/.",
-            FIRST_OUTPUT.format(server=session.public_url()),
+            session.pasted(FIRST_OUTPUT),
         )
         return
     left, right = st.columns([2.1, 1], gap="large")

@@ -75,7 +75,7 @@ def trained(runs: list[Json]) -> None:
             "No run yet.",
             "A run is requested when a batch is cut and the campaign names a base_model; a trainer then claims it. "
             "To train here and now on the newest batch:",
-            "prefloop train",
+            session.pasted("prefloop train"),
         )
         return
     for run in runs:

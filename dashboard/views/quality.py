@@ -192,13 +192,13 @@ def place_words(place: int, after: int | None) -> str:
 @st.fragment(run_every="5s")
 def page() -> None:
     """Everything, anew every five seconds; the service counts anew every half minute."""
-    probe = session.watch("/v1/quality/agreement")
-    parts.head("Quality", "Do people agree, is it getting better, and what else sways their choices.", probe)
-    if not parts.seen(probe, "quality"):
-        return
-    wanted = choose()
+    top, probe = st.container(), session.watch("/v1/quality/agreement")
+    wanted = choose() if probe.value else {}
     agreed = session.watch("/v1/quality/agreement", **wanted)
     swayed = session.watch("/v1/quality/biases", **wanted)
+    subtitle = "Do people agree, is it getting better, and what else sways their choices."
+    with top:
+        parts.head("Quality", subtitle, agreed, swayed)
     if not (parts.seen(agreed, "quality") and parts.seen(swayed, "quality")):
         return
     summary(agreed.value, swayed.value)

@@ -13,6 +13,8 @@ from dashboard.parts import Action, Tile
 
 Json = dict[str, Any]
 ESTIMATE, TIME, EVERYTHING, UNDO = "Since the newest alarm's estimate", "Since a time", "Everything", "Put back (undo)"
+OUT = "They are suspended, and none of these judgments counts any more. Put back (undo) is how to reverse it."
+IN = "They are not suspended, and all their judgments count."
 ROUTE = "/v1/annotators/{annotator}/quarantine"
 CHANGES = {
     "turned": "Turn",
@@ -215,6 +217,14 @@ def act(person: Json, found: Json) -> None:
     parts.offer(action, key="quarantine")
 
 
+def settled(found: Json) -> str:
+    """Why nothing is left to do, "" where something is: they stand as wanted, and no judgment waits to follow."""
+    wanted = "active" if found["undo"] else "suspended"
+    if found["standing"] != wanted or found["judgments"]["count"]:
+        return ""
+    return IN if found["undo"] else OUT
+
+
 def page() -> None:
     """Not refreshed by itself: a dry run is some work for the service, and nothing moves while a lead decides."""
     watched = session.watch_all("/v1/annotators", "annotators", "annotator")
@@ -228,6 +238,9 @@ def page() -> None:
     person, query = chosen(watched.value)
     found = session.watch(f"/v1/annotators/{person['annotator']}/quarantine", **query)
     if not parts.seen(found, "this dry run"):
+        return
+    if why := settled(found.value):
+        parts.verdict("Nothing is left to do", why, "quiet")
         return
     words, button = st.columns([3, 1], vertical_alignment="center")
     with words:

@@ -11,6 +11,8 @@ from dashboard import parts, session, wording
 
 Json = dict[str, Any]
 EVERY_CAMPAIGN = "all campaigns"
+ATTRIBUTES = """curl -X PUT $PREFLOOP_SERVER/v1/annotators/ID/attributes -H "Authorization: Bearer $PREFLOOP_KEY" \\
+  -d '{"attributes": {"vendor": "north"}}'"""
 SHARES = (
     ("accuracy", "Right, of decisive judgments", "known from agreement within and between; no gold needed"),
     ("left", "Takes the left one", "50% is no bias"),
@@ -125,21 +127,20 @@ def recommendation(found: Json) -> None:
 
 def page() -> None:
     """Holds still while it is read; a change of names or prices asks anew."""
-    probe = session.watch("/v1/quality/comparison")
-    parts.head("Vendors", "Two sources on the same tasks: how reliable, how biased, at what cost.", probe)
-    if not parts.seen(probe, "vendors"):
+    top, probe = st.container(), session.watch("/v1/quality/comparison")
+    told_apart = any(len(values) > 1 for values in (probe.value or {}).get("attributes", {}).values())
+    watched = session.watch("/v1/quality/comparison", **(choose(probe.value) if told_apart else {}))
+    with top:
+        parts.head("Vendors", "Two sources on the same tasks: how reliable, how biased, at what cost.", watched)
+    if not parts.seen(watched, "vendors"):
         return
-    if not any(len(values) > 1 for values in probe.value["attributes"].values()):
+    if not told_apart:
         parts.empty(
             "Nobody is told apart yet.",
             "Give annotators attributes (vendor, cohort, source), two values of one at least, and let both judge some "
             "of the same tasks: overlap 2 with skills, or a campaign of its own.",
-            f'curl -X PUT {session.public_url()}/v1/annotators/ID/attributes -H "Authorization: Bearer $PREFLOOP_KEY" '
-            '-d \'{"attributes": {"vendor": "north"}}\'',
+            session.pasted(ATTRIBUTES),
         )
-        return
-    watched = session.watch("/v1/quality/comparison", **choose(probe.value))
-    if not parts.seen(watched, "vendors"):
         return
     found = watched.value["comparison"]
     if found is None:

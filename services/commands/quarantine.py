@@ -19,6 +19,10 @@ from streams.errors import InputError
 
 LOOK = 0.5  # seconds between looks at how far it has come
 SHOWN = 10  # tasks in the table
+DONE_ALREADY = {  # by --undo
+    False: "nothing is left to do, they are suspended and no judgment since then counts; --undo puts them back",
+    True: "nothing is left to do, they are not suspended and all their judgments count",
+}
 
 Json = dict[str, Any]
 
@@ -43,15 +47,19 @@ def quarantine(
     Suspends the annotator, withdraws the judgments, works out the verdicts again, asks for new judgments where none
     is reached, revises preferences, and names the datasets and models that rest on them. --undo is the same in reverse.
     """
+    if yes and not (reason or dry_run):
+        raise InputError("say why, with --reason; without it nothing is done", field="reason")
     remote, console = Remote(server), Console()
     path = f"/v1/annotators/{quote(annotator, safe='')}"
     query: dict[str, str | int] = {"undo": 1} if undo else {"since": milliseconds(since)}
     found = remote.get(f"{path}/quarantine", **query)
-    show(found, console)
-    if dry_run:
+    if is_done(found):
+        console.print(f"{escape(annotator)}: {DONE_ALREADY[undo]}", highlight=False)
         return
-    if not reason:
-        raise InputError("say why, with --reason; without it nothing is done", field="reason")
+    show(found, console)
+    if dry_run or not reason:
+        console.print("Nothing was done. The same with [bold]--reason WHY[/] does it.", highlight=False)
+        return
     if not (yes or typer.confirm("Reinstate and put these back?" if undo else "Suspend and take these back?")):
         raise typer.Abort
     if undo:
@@ -60,6 +68,12 @@ def quarantine(
         remote.post(f"{path}/quarantine", {"reason": reason, "since": found["since"]})
     query = {"brief": 1, **({"undo": 1} if undo else {"since": found["since"]})}
     follow(remote, f"{path}/quarantine", query, console)
+
+
+def is_done(found: Json) -> bool:
+    """Whether the annotator stands as wanted already, and no judgment is left to take back or put back."""
+    wanted = "active" if found["undo"] else "suspended"
+    return bool(found["standing"] == wanted and not found["judgments"]["count"])
 
 
 def milliseconds(text: str) -> str:

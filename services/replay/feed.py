@@ -144,9 +144,9 @@ def chunks(records: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
-def judgments_by_item(records: Iterable[Recorded | BadLine]) -> Counter[str | int]:
-    """How many judgments each item has."""
-    return Counter(record.item for record in records if isinstance(record, Recorded))
+def judgments_by_item(records: Iterable[Recorded]) -> Counter[str]:
+    """How many judgments each item has. An item is a number in one file and the same as text in another."""
+    return Counter(str(record.item) for record in records)
 
 
 # ---------------------------------------------------------------- into the log
@@ -155,7 +155,7 @@ def judgments_by_item(records: Iterable[Recorded | BadLine]) -> Counter[str | in
 class Feeder:
     """Feeds one campaign. Everything is admitted by id: what an earlier run appended is counted and left alone."""
 
-    def __init__(self, service: Service, campaign: Campaign, counts: Mapping[str | int, int]) -> None:
+    def __init__(self, service: Service, campaign: Campaign, counts: Mapping[str, int]) -> None:
         self._service = service
         self._campaign = campaign
         self._counts = counts  # judgments that the recording has on each item
@@ -200,7 +200,7 @@ class Feeder:
                 continue
             what = f"item {item.item}"
             # The overlap is known for once: agreements are told when the last judgment is in, and not revised before.
-            output = replace(output, overlap=self._counts.get(item.item, output.overlap))
+            output = replace(output, overlap=self._counts.get(str(item.item), output.overlap))
             entries.append(Entry("output", output.output, output.content_hash, what, (words, output)))
         return entries
 

@@ -53,6 +53,12 @@ class Recorded(msgspec.Struct, frozen=True):
     reason: Annotated[str, Meta(max_length=MOST_REASON)] | None = None
 
 
+NEEDED: dict[type, tuple[str, ...]] = {
+    Item: ("item", "prompt", "a", "b"),
+    Recorded: ("item", "annotator", "label (a, b or tie)"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class BadLine:
     """A line that is none of what was expected."""
@@ -81,6 +87,22 @@ def recording(path: Path, kind: type[R]) -> Iterator[Recording[R]]:
         plain = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
         read = _csv_records if path.name.removesuffix(".gz").endswith(".csv") else _json_records
         yield Recording(_whole(path, read(plain, kind)), raw.tell, max(1, path.stat().st_size))
+
+
+def usable(path: Path, kind: type[R]) -> Iterator[R]:
+    """The good records of the file, bad lines left out. Raises InputError where all are bad, or there is none."""
+    found, first = False, None
+    with recording(path, kind) as source:
+        for record in source.records:
+            if isinstance(record, BadLine):
+                first = first or record
+            else:
+                found = True
+                yield record
+    if not found:
+        why = f"none of its lines can be used; line {first.number}: {first.reason}" if first else "it is empty"
+        mend = f"give JSON lines or CSV with {', '.join(NEEDED[kind])}"
+        raise InputError(f"{path}: {why}; {mend}", field="file", mend=mend)
 
 
 def _whole(path: Path, records: Iterator[R | BadLine]) -> Iterator[R | BadLine]:

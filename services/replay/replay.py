@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from services.bootstrap import Service
 from services.coordinator.gather import newest_campaign
 from services.replay.feed import ACTOR, Feeder, Tally, judgments_by_item
 from services.replay.findings import Findings, compare, findings
-from services.replay.recordings import Item, Recorded, Recording, recording
+from services.replay.recordings import Item, Recorded, Recording, recording, usable
 from streams.errors import InputError
 from streams.events import Campaign, digest
 
@@ -24,8 +25,7 @@ POLL_S = 0.05  # between two looks at how much is left to score
 def replay(open_engine: Callable[[], Service], file: Path, items: Path, name: str, console: Console) -> Findings:
     """Feeds items and judgments, waits until all is scored; what the campaign then says. Raises InputError."""
     begin = time.perf_counter()
-    with recording(items, Item), recording(file, Recorded) as judged:  # both can be opened before anything is begun
-        counts = judgments_by_item(judged.records)
+    counts = checked(file, items)
     service = open_engine()
     try:
         with _progress(console) as progress:
@@ -35,6 +35,15 @@ def replay(open_engine: Callable[[], Service], file: Path, items: Path, name: st
             return findings(sql, name, of_items, of_judgments, consensus, time.perf_counter() - begin)
     finally:
         service.close()
+
+
+def checked(file: Path, items: Path) -> Counter[str]:
+    """How many judgments each item has. Raises InputError where nothing would come of these files; nothing is begun."""
+    counts = judgments_by_item(usable(file, Recorded))
+    if not any(str(one.item) in counts for one in usable(items, Item)):
+        mend = "give the items that were judged, under the same ids"
+        raise InputError(f"no judgment of {file} is of an item of {items}; {mend}", field="items", mend=mend)
+    return counts
 
 
 def recorded_campaign(service: Service, name: str) -> Campaign:
@@ -61,7 +70,7 @@ def recorded_campaign(service: Service, name: str) -> Campaign:
 
 
 def _fed(
-    service: Service, file: Path, items: Path, name: str, counts: Mapping[str | int, int], progress: Progress
+    service: Service, file: Path, items: Path, name: str, counts: Mapping[str, int], progress: Progress
 ) -> tuple[Tally, Tally]:
     """Items first, so that every judgment finds its task."""
     _score(service, progress, "recovering")

@@ -10,7 +10,7 @@ from rich.table import Table
 from services.replay.findings import Annotator, Fed, Findings
 
 ALL_HERE = "Nothing was new: everything that could be taken is already in the log, and nothing changed."
-NONE_TAKEN = "No judgment could be taken: one needs item, annotator and label, an item needs item, prompt, a and b."
+NONE_TAKEN = "No judgment could be taken: the reasons stand above."
 
 
 def show(found: Findings, console: Console) -> None:

@@ -142,6 +142,15 @@ def test_an_answer_is_kept_and_made_anew_behind_it(filled: World, monkeypatch: p
     assert len(made) == 3
 
 
+def test_an_answer_says_as_of_when_and_an_old_one_is_not_given(filled: World) -> None:
+    clock = filled.service.clock
+    assert isinstance(clock, Clock)
+    first = report(filled, "agreement?batch=aged")["as_of"]
+    assert first == clock.now
+    clock.now += 300_000
+    assert report(filled, "agreement?batch=aged")["as_of"] == clock.now
+
+
 @pytest.mark.parametrize("price", ["-1", "x", "nan", "1e9"])
 def test_a_price_is_a_number(filled: World, price: str) -> None:
     answer = filled("lead", "GET", f"/v1/quality/comparison?price_one={price}")

@@ -45,6 +45,15 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(run: Run, judged:
     assert standing(judged) == before
 
 
+def test_without_a_reason_it_is_a_dry_run_that_says_what_is_missing(run: Run, judged: World) -> None:
+    before = standing(judged)
+    found = run()
+    assert found.exit_code == 0, found.output
+    assert "verdicts that are lost" in found.output
+    assert "Nothing was done. The same with --reason WHY does it." in found.output
+    assert standing(judged) == before
+
+
 def test_it_asks_before_it_acts_and_no_is_no(run: Run, judged: World) -> None:
     before = standing(judged)
     assert run("--reason", "reversed", input="n\n").exit_code != 0
@@ -60,10 +69,14 @@ def test_done_and_undone(run: Run, judged: World) -> None:
     assert "every step is in the log" in found.output
     assert (standing(judged), judged.service.store.end("retractions")) == ("suspended", TASKS)
     assert verdicts(judged) != before
+    again = run("--since", "ever", "--reason", "reversed", "--yes")
+    assert (again.exit_code, "nothing is left to do, they are suspended" in again.output) == (0, True)
     found = run("--undo", "--reason", "explained", input="y\n")
     assert found.exit_code == 0, found.output
     assert standing(judged) == "active"
     assert verdicts(judged) == before
+    again = run("--undo")
+    assert (again.exit_code, "nothing is left to do, they are not suspended" in again.output) == (0, True)
 
 
 @pytest.mark.parametrize("text", ["auto", "ever", str(TURNED_AT)])

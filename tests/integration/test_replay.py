@@ -155,8 +155,8 @@ def test_everything_that_cannot_be_taken_is_counted_by_reason(recordings: Record
     assert "w1 on item same" in output
 
 
-def test_a_file_of_something_else_is_an_error(recordings: Recordings) -> None:
-    recordings.write([item("i1")], [{"question": "what?"}])
+def test_where_no_judgment_can_be_taken_it_is_an_error(recordings: Recordings) -> None:
+    recordings.write([item("i1", "The same.", "The same.")], [vote("i1", "w", "a")])
     result = CliRunner().invoke(app, recordings.options())
     assert result.exit_code == 1
     assert "No judgment could be taken" in result.output
@@ -205,6 +205,29 @@ def test_suspensions_are_reported_and_not_enforced(recordings: Recordings) -> No
     service.close()
     assert retractions == 0
     assert not any(standing.enforced for standing in standings)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("judgments", "items", "said"),
+    [
+        ('{"task": "i0", "rater": "w", "score": 3}', None, "line 1: not a record"),
+        ('{"item": "i0", "annotator": "w", "label": "left"}', None, "'left' is none of a, b, tie"),
+        ("", None, "it is empty"),
+        (None, '{"question": "What?", "first": "x", "second": "y"}', "with item, prompt, a, b"),
+        ('{"item": "elsewhere", "annotator": "w", "label": "a"}', None, "no judgment of"),
+    ],
+)
+def test_files_of_something_else_leave_nothing_behind(
+    recordings: Recordings, judgments: str | None, items: str | None, said: str
+) -> None:
+    recordings.write(*crowd(items=2))
+    for path, text in ((recordings.judgments, judgments), (recordings.items, items)):
+        if text is not None:
+            path.write_bytes(gzip.compress(text.encode()))
+    result = CliRunner().invoke(app, recordings.options(), env={"COLUMNS": "1000"})
+    assert result.exit_code == 1
+    assert said in result.output
+    assert not recordings.data.exists()
 
 
 @pytest.mark.parametrize("broken", ["judgments", "items"])

@@ -1,7 +1,8 @@
 """Reports of quality: agreement, biases, causes, populations, two vendors.
 
 The judgments are read in a thread and counted in a process of their own, so that nobody's next task waits for the
-statistics. An answer older than half a minute is given once more while the next is made: only the first asker waits.
+statistics. An answer older than half a minute is given once more while the next is made, so that only the first asker
+waits; older than five minutes it would mislead, and who asks waits. Every answer says as of when it is.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from services.api.context import Call, json_answer
 from services.api.routing import Endpoint
 from streams.errors import InputError
 
-KEPT_MS = 30_000
+KEPT_MS, GIVEN_MS = 30_000, 300_000  # from when on the next answer is made; how old one may be that is given meanwhile
 MOST_KEPT = 50
 MOST_PRICE = 1e6
 
@@ -27,9 +28,9 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Shelf:
-    """The newest answers, with the time they were made (ms), and those under way. One is made at a time."""
+    """The newest answers, which say when they were begun (`as_of`, ms), and those under way. One is made at a time."""
 
-    kept: dict[tuple[Any, ...], tuple[int, Json]] = field(default_factory=dict)
+    kept: dict[tuple[Any, ...], Json] = field(default_factory=dict)
     making: dict[tuple[Any, ...], asyncio.Task[Json]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -71,11 +72,12 @@ async def _report(call: Call, of: Name, *more: Any) -> Response:
     if campaign:
         call.context.campaigns.get(campaign)
     shelf, name = _shelf(call), (of, campaign, batch, *more)
-    at, found = shelf.kept.get(name, (None, {}))
-    if at is None or call.context.clock() - at >= KEPT_MS:
+    found = shelf.kept.get(name)
+    age = call.context.clock() - found["as_of"] if found else GIVEN_MS
+    if age >= KEPT_MS:
         task = shelf.making.get(name) or asyncio.create_task(_make(call, shelf, name))
         shelf.making[name] = task
-        if at is None:
+        if age >= GIVEN_MS:
             found = await asyncio.shield(task)  # the next asker may be waiting for it too
     return json_answer(found)
 
@@ -85,10 +87,12 @@ async def _make(call: Call, shelf: Shelf, name: tuple[Any, ...]) -> Json:
     try:
         async with shelf.lock:
             read = decided if of == "next_point.next_point_report" else gather
-            found = await report(of, await call.context.query(lambda sql: read(sql, campaign, batch)), *more)
+            as_of = call.context.clock()
+            rows = await call.context.query(lambda sql: read(sql, campaign, batch))
+            found = {"as_of": as_of, **await report(of, rows, *more)}
         if len(shelf.kept) >= MOST_KEPT:
             shelf.kept.clear()
-        shelf.kept[name] = call.context.clock(), found
+        shelf.kept[name] = found
         return found
     except Exception as error:
         # Where nobody waits for it (an older answer was given), this is the one place that can tell.
@@ -119,6 +123,7 @@ def _price(call: Call, name: str) -> float:
     return price
 
 
+AS_OF = {"as_of": 1790000000000}
 ESTIMATE = {"value": 0.61, "low": 0.57, "high": 0.65}
 RATE = {"rate": 0.56, "low": 0.53, "high": 0.59, "n": 1210}
 CAUSE = {
@@ -158,7 +163,7 @@ ENDPOINTS = (
         summary="Alpha (nominal, ordinal), Fleiss and Cohen with 95 % intervals, and over time",
         tag="quality",
         query=OF_BATCH,
-        answers={200: {"judgments": 4000, "alpha": ESTIMATE, "over_time": []}},
+        answers={200: {**AS_OF, "judgments": 4000, "alpha": ESTIMATE, "over_time": []}},
     ),
     Endpoint(
         method="GET",
@@ -167,7 +172,7 @@ ENDPOINTS = (
         summary="Length, side, markdown, model and order in the session",
         tag="quality",
         query=OF_BATCH,
-        answers={200: {"judgments": 4000, "longer_wins": RATE, "left_rate": RATE}},
+        answers={200: {**AS_OF, "judgments": 4000, "longer_wins": RATE, "left_rate": RATE}},
     ),
     Endpoint(
         method="GET",
@@ -176,7 +181,7 @@ ENDPOINTS = (
         summary="Slices that explain low agreement, and whether the guideline or the annotators are behind it",
         tag="quality",
         query=OF_BATCH,
-        answers={200: {"judgments": 4000, "pairs": 5000, "agreement": 0.66, "causes": [CAUSE]}},
+        answers={200: {**AS_OF, "judgments": 4000, "pairs": 5000, "agreement": 0.66, "causes": [CAUSE]}},
     ),
     Endpoint(
         method="GET",
@@ -185,7 +190,7 @@ ENDPOINTS = (
         summary="Annotators who differ together, consistently",
         tag="quality",
         query=OF,
-        answers={200: {"groups": [], "looked_at": 24, "p": 0.42}},
+        answers={200: {**AS_OF, "groups": [], "looked_at": 24, "p": 0.42}},
     ),
     Endpoint(
         method="GET",
@@ -194,7 +199,7 @@ ENDPOINTS = (
         summary="What a higher target would cost and give, by the campaign's own posteriors",
         tag="quality",
         query=OF_BATCH,
-        answers={200: {"least_tasks": 50, "outlook": None}},
+        answers={200: {**AS_OF, "least_tasks": 50, "outlook": None}},
     ),
     Endpoint(
         method="GET",
@@ -203,6 +208,6 @@ ENDPOINTS = (
         summary="Two vendors on the same items: reliability, bias, cost, effect on a reward model",
         tag="quality",
         query=BY,
-        answers={200: {"by": "vendor", "values": ["north", "south"], "comparison": None, "least_items": 30}},
+        answers={200: {**AS_OF, "by": "vendor", "values": ["north", "south"], "comparison": None, "least_items": 30}},
     ),
 )

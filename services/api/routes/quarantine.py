@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import anyio.to_thread
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from starlette.responses import Response
 
 from services.api.context import Call, json_answer
@@ -19,6 +19,7 @@ from services.bootstrap import Service
 from services.coordinator import registry
 from services.coordinator.gather import snapshot
 from services.coordinator.quarantine import EVER, DryRun, Since, dry_run, estimated_since
+from services.store import models as m
 from streams.admission import clamp_time
 from streams.errors import InputError
 
@@ -47,7 +48,8 @@ async def get_quarantine(call: Call) -> Response:
             check_known(sql, annotator)
             since = Since(at=0) if undo else since_of(sql, annotator, parsed(asked), now)
             found = dry_run(sql, annotator, since.at, undo=undo, brief=brief)
-            return shown(service, annotator, since, found, undo=undo)
+            stands = sql.scalar(select(m.standings.c.standing).where(m.standings.c.annotator == annotator))
+            return shown(service, annotator, since, found, undo=undo) | {"standing": stands or "active"}
 
     return json_answer(await anyio.to_thread.run_sync(read))
 
@@ -141,6 +143,7 @@ ROW = {
 }
 DRY_RUN = {
     "annotator": "an_5f",
+    "standing": "weighted",
     "since": 1790000000000,
     "alert": "7c",
     "hypothesis": "accuracy",

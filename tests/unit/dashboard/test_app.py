@@ -57,12 +57,29 @@ def test_empty_pages_say_what_to_do_first(opened: Callable[..., Any], service: S
     assert first in words(opened(page))
 
 
+@pytest.mark.parametrize("page", ["quality", "causes", "vendors", "cost"])
+def test_a_report_says_as_of_when_it_is(opened: Callable[..., Any], page: str) -> None:
+    said = words(opened(page))
+    assert "as of " in said
+    assert "</i>live" not in said
+
+
 def test_what_people_are_to_copy_has_the_address_that_they_use(
     opened: Callable[..., Any], service: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFLOOP_PUBLIC_URL", "https://judge.example/")
     service.empty = True
-    assert "curl https://judge.example/v1/outputs" in words(opened("loop"))
+    said = words(opened("loop"))
+    assert "export PREFLOOP_SERVER=https://judge.example\nexport PREFLOOP_KEY=plk_..." in said
+    assert "curl $PREFLOOP_SERVER/v1/outputs" in said
+
+
+@pytest.mark.parametrize("page", ["annotators", "gold", "calibration", "causes", "vendors", "batches", "models"])
+def test_what_people_are_to_copy_says_which_service_and_as_whom(
+    opened: Callable[..., Any], service: Stub, page: str
+) -> None:
+    service.empty = True
+    assert "export PREFLOOP_SERVER=http://127.0.0.1:8080\nexport PREFLOOP_KEY=plk_..." in words(opened(page))
 
 
 # ---------------------------------------------------------------- signing in and out
@@ -200,6 +217,14 @@ def test_a_quarantine_is_shown_before_it_is_done(opened: Callable[..., Any], ser
     assert service.actions == []
     dialog = app.button(key="quarantine").click().run()
     assert "86 judgments are taken back" in words(dialog)
+
+
+def test_nothing_is_offered_where_nothing_is_left_to_take_back(opened: Callable[..., Any]) -> None:
+    app = opened("quarantine", "plk_lead", annotator="an10")  # suspended, and all is taken back
+    assert "none of these judgments counts any more" in words(app)
+    assert not [button for button in app.button if button.key == "quarantine"]
+    app.radio(key="quarantine-what").set_value("Put back (undo)").run()
+    assert app.button(key="undo-quarantine").disabled is False
 
 
 def test_a_quarantine_without_an_estimate_asks_for_a_time(opened: Callable[..., Any]) -> None:

@@ -93,8 +93,12 @@ def quarantine(state: State, index: int, query: dict[str, str]) -> Json | None:
             for change, first, last in (("turned", 0, 6), ("lost", 6, 23)) for n in range(first, last)]  # fmt: skip
     some = {name: {"count": count, "ids": []}
             for name, count in (("judgments", 86), ("tasks", 86), ("preferences", 77), ("runs", 1))}  # fmt: skip
+    standing = annotator(state, index)["standing"]
+    if standing == ("active" if undo else "suspended"):
+        some["judgments"] = {"count": 0, "ids": []}
     return some | {
-        "annotator": f"an{index:02}", "since": 0 if undo else state.clock() - 70 * MINUTE, "undo": undo,
+        "annotator": f"an{index:02}", "standing": standing,
+        "since": 0 if undo else state.clock() - 70 * MINUTE, "undo": undo,
         "alert": "" if undo else "al", "hypothesis": "" if undo else alarm,
         "batches": [{"batch": "b1", "campaign": "default", "size": 226, "members": 31, "holdout": 4, "changed": 9}],
         "models": [{"model": "m2", "campaign": "default", "batch": "b1", "status": "champion"},
