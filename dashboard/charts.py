@@ -30,9 +30,12 @@ def frame(colours: Palette, height: int, **spec: Any) -> Spec:
         "background": "transparent",
         "view": {"stroke": None},
         "axis": {**text, "gridColor": colours.line, "titleFontWeight": "normal"},
-        "legend": {**text, "orient": "top", "title": None, "symbolStrokeWidth": 2, "symbolOpacity": 1},
+        "legend": {**text, "orient": "top", "columns": 3, "title": None, "symbolStrokeWidth": 2, "symbolOpacity": 1},
     }
-    return {"height": height, "autosize": {"type": "fit", "contains": "padding"}, "config": config, **spec}
+    # The last label of an axis reaches past its end, which fitting the chart into its place does not count.
+    padding = {"left": 4, "top": 4, "right": 18, "bottom": 4}
+    fit = {"type": "fit", "contains": "padding"}
+    return {"height": height, "autosize": fit, "padding": padding, "config": config, **spec}
 
 
 def per_cent(field: str, title: str, **more: Any) -> Spec:
@@ -43,6 +46,15 @@ def per_cent(field: str, title: str, **more: Any) -> Spec:
         "axis": axis(title, format=".0%", tickCount=5),
         "scale": {"zero": False},
         **more,
+    }
+
+
+def change(title: str, ticks: int) -> Spec:
+    """A quantitative channel for differences of shares, without its field; never narrower than ±5%."""
+    return {
+        "type": "quantitative",
+        "axis": axis(title, format="+.0%", tickCount=ticks),
+        "scale": {"domain": {"unionWith": [-0.05, 0.05]}},
     }
 
 
@@ -200,10 +212,7 @@ def ranking(colours: Palette, rows: int) -> Spec:
     colour = {**by, "scale": {"domain": LOOKS, "range": range_}}
     shape = {**by, "scale": {"domain": LOOKS, "range": ["circle", "cross", "diamond", "triangle-up", "square"]}}
     name = {"field": "slice", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=190)}
-    x = {
-        "type": "quantitative",
-        "axis": axis("agreement against the rest, shrunken, with its 95% interval", format="+.0%", tickCount=9),
-    }
+    x = change("against the rest, with its 95% interval", 9)
     tooltip = [
         {"field": "slice", "type": "nominal"},
         {"field": "value", "type": "quantitative", "format": "+.1%", "title": "against the rest"},
@@ -237,7 +246,7 @@ def ranking(colours: Palette, rows: int) -> Spec:
 def parts_of_effect(colours: Palette, rows: int) -> Spec:
     """An effect and what it is made of. Rows: name, value, low, high (differences of shares)."""
     name = {"field": "name", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=220)}
-    x = {"type": "quantitative", "axis": axis("points of agreement", format="+.0%", tickCount=5)}
+    x = change("points of agreement", 5)
     tooltip = [
         {"field": "name", "type": "nominal"},
         {"field": "value", "type": "quantitative", "format": "+.1%"},

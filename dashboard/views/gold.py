@@ -188,12 +188,12 @@ def page() -> None:
         growing(found.value)
         return
     summary(found.value)
-    left, right = st.columns([1.6, 1], gap="large")
+    table(found.value["items"])
+    left, right = st.columns(2, gap="large")
     with left:
-        table(found.value["items"])
+        notable(found.value["items"])
         growing(found.value)
     with right:
-        notable(found.value["items"])
         hygiene(found.value)
 
 
