@@ -1,17 +1,19 @@
 """The posterior over {a, b, tie} of a task from its judgments, each with its annotator's reliability.
 
-An annotator of accuracy α knows the truth with probability k = max(0, 2α - 1) and guesses otherwise: nobody is
-believed backwards. A guess is a tie with probability g, else the left response with probability 1/2 + side bias. So
+An annotator of accuracy α knows the truth with probability k = |2α - 1| and guesses otherwise. A guess is a tie with
+probability g, else the left response with probability 1/2 + side bias. So
 
     P(says tie | truth tie)   = k + (1 - k)·g          P(says tie | truth a or b) = (1 - k)·g
     P(says x   | truth x)     = (1 - (1 - k)·g)·(k + (1 - k)·s_x)
     P(says y   | truth x)     = (1 - (1 - k)·g)·(1 - k)·s_y
     P(says x   | truth tie)   = (1 - k)·(1 - g)·s_x
 
-with s the guess's split between the sides. It is the model of MACE (Hovy et al., "Learning whom to trust with MACE",
-NAACL 2013) with the guess factored into tie and side, so that α is the accuracy among decisive judgments. g follows
-from the annotator's tie rate τ = k·π_tie + (1 - k)·g. The prior of a tie, π_tie, is what the task's own annotators
-say on average on other tasks: in a crowd that never says tie there are none to be had.
+with s the guess's split between the sides. Somebody below one half answers against the truth that they know: x and y
+change places. (The accuracy is a posterior mean, so it takes much to bring it there.) It is the model of MACE (Hovy et
+al., "Learning whom to trust with MACE", NAACL 2013) with the guess factored into tie and side, so that α is the
+accuracy among decisive judgments. g follows from the annotator's tie rate τ = k·π_tie + (1 - k)·g. The prior of a tie,
+π_tie, is what the task's own annotators say on average on other tasks: in a crowd that never says tie there are none to
+be had.
 
 Items differ: one in ten is hard, and there k shrinks for everybody. The posterior is taken over truth and difficulty
 together and summed over difficulty. Without that, people who err together on the same hard items would be counted as
@@ -83,8 +85,10 @@ def likelihood(opinion: Opinion, ties: float, known: float) -> Posterior:
 
 def both(opinion: Opinion, ties: float) -> Joint:
     """P(what was said | truth, difficulty), the usual items first."""
-    known = max(0.0, 2.0 * opinion.accuracy - 1.0)
-    return likelihood(opinion, ties, min(known * EASIER, MOST_KNOWN)) + likelihood(opinion, ties, known * HARDER)
+    known = abs(2.0 * opinion.accuracy - 1.0)
+    u, v, w = likelihood(opinion, ties, min(known * EASIER, MOST_KNOWN))
+    x, y, z = likelihood(opinion, ties, known * HARDER)
+    return (u, v, w, x, y, z) if opinion.accuracy >= 0.5 else (v, u, w, y, x, z)
 
 
 def combine(ties: float, told: Iterable[Joint]) -> Joint:

@@ -14,6 +14,11 @@ all that was learned can be unlearned exactly, when an agreement is revised or a
 The prior is that of a crowd: most are good, some guess, a few are against. `crowd_prior` learns it from a crowd, as
 the mean of its members' posteriors (empirical Bayes: Robbins 1956; the EM step of Laird, JASA 73, 1978).
 
+People change, and a sum forgets nobody's good past. The watch for a change (floor.py, sequential.py) has what says that
+somebody changed: its Shiryaev-Roberts sums times the rate of changes are the posterior odds of one (Shiryaev, Theory of
+Probability and its Applications 8, 1963), against somebody who was at the floor before. `changed` mixes its
+alternatives into the belief by these odds. The sums stay what they are, so this unlearns exactly as well.
+
 The side bias comes from all that was picked, graded or not: the sides are shuffled, so somebody without an inclination
 picks the left one half of the time. (What is graded is no fair sample: a task that closes at once is never graded.) Old
 evidence fades by event time with a half-life.
@@ -30,6 +35,7 @@ from operator import mul
 from msgspec.structs import replace
 
 from streams.events import Choice, Reliability, Struct
+from streams.quality.floor import WATCH
 
 LEVELS = (0.03, 0.12, 0.22, 0.32, 0.42, 0.5, 0.56, 0.62, 0.68, 0.74, 0.8, 0.86, 0.91, 0.95, 0.98)
 PRIOR = (0.004, 0.006, 0.01, 0.01, 0.01, 0.09, 0.04, 0.07, 0.11, 0.14, 0.17, 0.16, 0.1, 0.06, 0.02)  # mean 0.74
@@ -39,12 +45,14 @@ PRIOR_TIES = 0.75  # Beta prior on the tie rate: mean 0.15, worth five judgments
 PRIOR_DECISIVE = 4.25
 DAY_MS = 24 * 3_600_000  # evidence ages by the day: within one, nothing has to be computed anew
 HALF_LIFE_MS = 60 * DAY_MS  # evidence of two months ago counts half
+CHANGES = 0.002  # a judgment: somebody changes once in 500, as far as one knows beforehand
 NEVER = 1e-3  # no choice is quite impossible, even beside gold
 MOST_SURE = 0.98  # nobody is believed more than this
 
 GOLD: dict[Choice, tuple[float, float, float]] = {"a": (1.0, 0.0, 0.0), "b": (0.0, 1.0, 0.0), "tie": (0.0, 0.0, 1.0)}
 EDGES = (0.0, *((low + high) / 2 for low, high in pairwise(LEVELS)), 1.0)  # of the levels' cells
 NOTHING = (0.0,) * len(LEVELS)
+CHANGED_TO = tuple(min(range(len(LEVELS)), key=lambda at: abs(LEVELS[at] - each)) for each in WATCH)  # levels
 
 
 class Grades(Struct, frozen=True, kw_only=True, array_like=True):
@@ -122,6 +130,18 @@ def belief(grades: Grades, prior: Sequence[float] = PRIOR) -> list[float]:
     return [each / total for each in raw]
 
 
+def changed(shares: list[float], watched: Sequence[float]) -> list[float]:
+    """The belief with what speaks for a change mixed in: `watched` are the watch's sums, one for each of WATCH."""
+    if not watched:
+        return shares
+    odds = [CHANGES * each / len(watched) for each in watched]
+    total = 1.0 + sum(odds)
+    mixed = [share / total for share in shares]
+    for level, each in zip(CHANGED_TO, odds, strict=True):
+        mixed[level] += each / total
+    return mixed
+
+
 def crowd_shares(members: Sequence[Grades], rounds: int = 5) -> tuple[float, ...]:
     """The crowd's distribution over LEVELS, rounded, from its members' grades: a few steps of `crowd_prior`."""
     shares: Sequence[float] = PRIOR
@@ -159,15 +179,17 @@ def side_bias(grades: Grades, accuracy: float) -> float:
     guesses, picks tell hardly anything.
     """
     on_left, on_right = max(grades.on_left, 0.0), max(grades.on_right, 0.0)
-    picks, guesses = on_left + on_right, 1.0 - max(2.0 * accuracy - 1.0, 0.0)
+    picks, guesses = on_left + on_right, 1.0 - abs(2.0 * accuracy - 1.0)
     told = 4.0 * SIDE_SD**2 * guesses
     bias = told * (on_left - on_right) / 2.0 / (1.0 + told * guesses * picks)
     return min(max(bias, -0.499), 0.499)
 
 
-def summary(grades: Grades, judgments: int, prior: Sequence[float] = PRIOR) -> Reliability:
-    """Posterior means, and a 95 % interval of the accuracy."""
-    weights = belief(grades, prior)
+def summary(
+    grades: Grades, judgments: int, prior: Sequence[float] = PRIOR, watched: Sequence[float] = ()
+) -> Reliability:
+    """Posterior means, and a 95 % interval of the accuracy; `watched`: see `changed`."""
+    weights = changed(belief(grades, prior), watched)
     below = list(accumulate(weights))
     accuracy = min(sum(map(mul, weights, LEVELS)), MOST_SURE)
     ties, decisive = PRIOR_TIES + max(grades.ties, 0.0), PRIOR_DECISIVE + max(grades.on_left + grades.on_right, 0.0)

@@ -24,6 +24,7 @@ from streams.events import (
     Hypothesis,
     Judgment,
     Prior,
+    Reliability,
     Standing,
     StandingName,
     Struct,
@@ -148,13 +149,19 @@ def assess(state: State, event: Judgment, checks: tuple[Check, ...]) -> Assessme
         swapped=event.swapped,
         role=event.role,
         flags=event.flags,
-        reliability=reliability.summary(state.grades, state.judgments, state.prior),
+        reliability=known_of(state),
         weight=weigh(state, event, checks),
         checks=checks,
         late=event.late,
         gold=event.gold,
         answered_at=moment(event),
     )
+
+
+def known_of(state: State) -> Reliability:
+    """What is known of the annotator. Where alarms enforce nothing, what the watch for a change suspects is in it."""
+    watch = state.running.get("change", BEGUN) if state.recorded else BEGUN
+    return reliability.summary(state.grades, state.judgments, state.prior, [bet.capital for bet in watch.bets])
 
 
 def weigh(state: State, event: Judgment, checks: Iterable[Check]) -> float:
@@ -258,7 +265,7 @@ def settle(state: State, cause: Judgment | Agreement, judgment: str, bets: Itera
 def alert_of(state: State, cause: Judgment | Agreement, judgment: str, name: str, test: Test) -> Alert:
     """The hypothesis that broke, with the evidence against it."""
     kind, level = TESTS[name], LEVELS[test.level - 1]
-    known = reliability.summary(state.grades, state.judgments, state.prior)
+    known = known_of(state)
     return derive(
         Alert,
         cause,

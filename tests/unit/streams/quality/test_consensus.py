@@ -89,10 +89,21 @@ def test_the_reliable_outvote_the_many() -> None:
     assert consensus.verdict(belief)[0] == "a"
 
 
-def test_guessers_and_liars_are_not_believed_backwards() -> None:
-    for accuracy in (0.5, 0.1):
-        a, b, _ = consensus.posterior([says("a", accuracy)])
-        assert a == pytest.approx(b)
+def test_a_coins_word_says_nothing() -> None:
+    a, b, _ = consensus.posterior([says("a", 0.5)])
+    assert a == pytest.approx(b)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_who_answers_against_the_truth_is_read_the_other_way(swapped: bool) -> None:
+    """Over hard and usual items, with a side bias: P(the other side is right) is what they are wrong."""
+    told = [consensus.both(says(choice, 0.2, swapped=swapped), 0.1) for choice in consensus.CHOICES]
+    for truth in range(6):
+        assert sum(said[truth] for said in told) == pytest.approx(1)
+    a, b, _ = consensus.posterior([says("a", 0.2, swapped=swapped, tie_rate=0.0)])
+    mirrored, _, _ = consensus.posterior([says("b", 0.8, swapped=not swapped, tie_rate=0.0)])
+    assert b == pytest.approx(1 - a, abs=0.02)
+    assert a == pytest.approx(mirrored)
 
 
 def test_a_one_siders_favourite_side_says_less() -> None:

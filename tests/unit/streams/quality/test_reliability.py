@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from scipy.stats import binom
 
 from streams.events import Choice
-from streams.quality import reliability
+from streams.quality import floor, reliability
 from streams.quality.consensus import Posterior
 from streams.quality.reliability import GOLD, HALF_LIFE_MS, LEVELS, PRIOR, Grades, learn_choice, learn_graded, summary
 
@@ -98,6 +98,21 @@ def test_a_crowds_prior_is_learned_from_its_members() -> None:
     assert sum(learned) == pytest.approx(1)
     assert mean == pytest.approx(0.75, abs=0.02)
     assert sum(share for share, level in zip(learned, LEVELS, strict=True) if 0.72 < level < 0.8) < 0.1
+
+
+def test_a_suspected_change_moves_the_belief_to_what_it_is_a_change_to() -> None:
+    shares = reliability.belief(graded(300, 0.85, 0.95))
+    assert reliability.changed(shares, ()) == shares
+    assert reliability.changed(shares, (0.0, 0.0, 0.0)) == pytest.approx(shares)
+    reversed_since = reliability.changed(shares, (0.0, 0.0, 1e6))
+    assert sum(reversed_since) == pytest.approx(1)
+    assert LEVELS[int(np.argmax(reversed_since))] == pytest.approx(floor.WATCH[2], abs=0.03)
+
+
+def test_even_odds_of_a_change_are_half_of_the_belief() -> None:
+    shares = reliability.belief(Grades())
+    even = reliability.changed(shares, (3 / reliability.CHANGES, 0.0, 0.0))
+    assert even[reliability.CHANGED_TO[0]] == pytest.approx(0.5 + shares[reliability.CHANGED_TO[0]] / 2)
 
 
 def test_side_bias_shows_in_what_is_picked() -> None:

@@ -193,6 +193,24 @@ def test_an_alert_for_change_states_its_run_length_and_the_moment() -> None:
     assert alert.judgment < "j125"
 
 
+def test_somebody_who_turns_is_believed_less_at_once_and_again_when_they_turn_back() -> None:
+    turns = [*["a"] * 200, *["b"] * 20, *["a"] * 40]
+    state, accuracies = State(recorded=True), []  # nobody is suspended
+    for n, choice in enumerate(turns):
+        state = run([agreement(n, choice)], state)[0]  # type: ignore[arg-type]
+        accuracies.append(assessments.known_of(state).accuracy)
+    assert accuracies[199] > 0.9
+    assert accuracies[219] < 0.4
+    assert accuracies[259] > 0.8
+
+
+def test_in_a_live_campaign_a_suspicion_is_left_to_the_alarms() -> None:
+    turned = [agreement(n, "a" if n < 200 else "b") for n in range(206)]
+    live, recorded = (run([*turned], State(recorded=recorded))[0] for recorded in (False, True))
+    assert live.standing == "active"
+    assert assessments.known_of(live).accuracy > assessments.known_of(recorded).accuracy + 0.02
+
+
 def test_both_accuracy_tests_find_people_who_guess() -> None:
     found: set[str] = set()
     for seed in range(6):
