@@ -30,6 +30,7 @@ from streams.stages.derive import derive
 
 STAGE = "preferences"
 ADJUDICATOR_RIGHT = 0.97  # probability given to an adjudicator's word; the rest is shared as the crowd would
+COIN = 0.5  # accuracy of who says nothing
 NEWS = 0.1  # an agreement is revised when a probability of the others' posterior moved by more than this
 
 Reached = Literal["target", "cap", "adjudicated", "recorded", "withdrawn"]
@@ -160,11 +161,18 @@ def vote_of(event: Assessment) -> Vote:
 
 def countable(state: State) -> tuple[Vote, ...]:
     """The votes that make the consensus."""
+    live = state.task is not None and state.task.mode == "live"
     return tuple(
-        vote
+        as_a_coin(vote) if live and vote.accuracy < COIN else vote
         for vote in state.votes
         if vote.weight > 0 and not vote.late and vote.role != "adjudicator" and vote.judgment not in state.withdrawn
     )
+
+
+def as_a_coin(vote: Vote) -> Vote:
+    """In a live campaign nobody is read the other way: whoever judges against the truth is suspended within a dozen
+    judgments, and a mistake would close tasks."""
+    return replace(vote, accuracy=COIN)
 
 
 # ---------------------------------------------------------------- the decision

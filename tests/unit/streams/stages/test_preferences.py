@@ -70,6 +70,17 @@ def preferences(events: list[Event]) -> list[Preference]:
     return [event for event in run(events)[1] if isinstance(event, Preference)]
 
 
+@pytest.mark.parametrize(("mode", "is_believed_against"), [("live", False), ("recorded", True)])
+def test_who_answers_against_the_truth_is_read_the_other_way_on_a_record_alone(
+    mode: str, is_believed_against: bool
+) -> None:
+    asked = task(mode=mode, target_posterior=0.0, min_judgments=2)
+    found = preferences([asked, says("liar", "a", 0.1), says("honest", "b", 0.6)])[-1]
+    without = preferences([asked, says("coin", "a", 0.5), says("honest", "b", 0.6)])[-1]
+    assert (found.p_b > without.p_b + 0.1) is is_believed_against
+    assert is_believed_against or found.p_b == pytest.approx(without.p_b)
+
+
 def updates(events: list[Event]) -> list[tuple[str, int]]:
     return [(event.status, event.slots_wanted) for event in run(events)[1] if isinstance(event, TaskUpdate)]
 
