@@ -11,7 +11,7 @@ Spec = dict[str, Any]
 
 
 def outlook(colours: Palette) -> Spec:
-    """A dot a target, with both intervals. Rows: name, now, judgments, judgments_low, judgments_high, right,
+    """A dot a target, with both intervals. Rows: name, label, now, judgments, judgments_low, judgments_high, right,
     right_low, right_high."""
     x = {
         "field": "judgments",
@@ -39,6 +39,17 @@ def outlook(colours: Palette) -> Spec:
             {"mark": rule, "encoding": {"x": across, "x2": {"field": "judgments_high"}, "y": y, "color": colour}},
             {"mark": rule, "encoding": {"x": x, "y": upright, "y2": {"field": "right_high"}, "color": colour}},
             {"mark": point, "encoding": {"x": x, "y": y, "color": colour, "tooltip": tooltip}},
-            {"mark": name, "encoding": {"x": x, "y": y, "text": {"field": "name"}}},
+            {"mark": name, "encoding": {"x": x, "y": y, "text": {"field": "label"}}},
         ],
     )
+
+
+def labelled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, by judgments, with the label to draw: none where it would lie on the one before."""
+    apart = (rows[-1]["judgments"] - rows[0]["judgments"]) / 10
+    last, found = float("-inf"), []
+    for row in rows:
+        clear = row["judgments"] - last >= apart
+        last = row["judgments"] if clear else last
+        found.append({**row, "label": row["name"] if clear else ""})
+    return found

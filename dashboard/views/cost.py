@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import parts, session, wording
-from dashboard.outlook_chart import outlook
+from dashboard.outlook_chart import labelled, outlook
 from dashboard.parts import Tile
 
 Json = dict[str, Any]
@@ -113,7 +113,7 @@ def page() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         parts.title("What a higher target would give", "a dot a target posterior; lines are 95% intervals over tasks")
-        parts.chart(pd.DataFrame(rows), outlook(session.colours()), key="outlook")
+        parts.chart(pd.DataFrame(labelled(rows)), outlook(session.colours()), key="outlook")
     with right:
         parts.title("Each step", "stop where a point costs more than it is worth to you")
         table(rows, price)

@@ -16,6 +16,7 @@ ESTIMATE, TIME, EVERYTHING, UNDO = "Since the newest alarm's estimate", "Since a
 OUT = "They are suspended, and none of these judgments counts any more. Put back (undo) is how to reverse it."
 IN = "They are not suspended, and all their judgments count."
 ROUTE = "/v1/annotators/{annotator}/quarantine"
+CONFLICT = 409
 CHANGES = {
     "turned": "Turn",
     "lost": "Are lost: more judgments, or an adjudicator",
@@ -237,6 +238,11 @@ def page() -> None:
         return
     person, query = chosen(watched.value)
     found = session.watch(f"/v1/annotators/{person['annotator']}/quarantine", **query)
+    if found.refused is not None and found.refused.status == CONFLICT:  # only the estimate can be missing
+        parts.empty(
+            "No alarm says since when.", "Choose a time above, or everything; the dry run then shows what that changes."
+        )
+        return
     if not parts.seen(found, "this dry run"):
         return
     if why := settled(found.value):

@@ -40,7 +40,7 @@ def export(
             count = copy(lines, file)
     else:
         count = copy(lines, sys.stdout)
-    Console(stderr=True).print(f"{count:,} rows", highlight=False)
+    Console(stderr=True).print(f"{count:,} row{'s' * (count != 1)}", highlight=False)
 
 
 def copy(lines: Iterable[str], file: TextIO) -> int:

@@ -136,9 +136,10 @@ def heading(found: Json) -> str:
     name = f"[bold]{escape(found['annotator'])}[/]"
     if found["undo"]:
         return f"{name}: what reinstating would put back"
-    when = datetime.fromtimestamp(found["since"] / 1000, UTC)
+    begin = f"{datetime.fromtimestamp(found['since'] / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    when = begin if found["since"] > 1 else "the beginning"
     source = f" (estimated by an alert for {found['hypothesis']})" if found["alert"] else ""
-    return f"{name}: what a quarantine since {when:%Y-%m-%d %H:%M:%S} UTC{source} would touch"
+    return f"{name}: what a quarantine since {when}{source} would touch"
 
 
 def tasks_table(rows: list[Json]) -> Table:

@@ -69,6 +69,7 @@ def test_done_and_undone(run: Run, judged: World) -> None:
     assert "every step is in the log" in found.output
     assert (standing(judged), judged.service.store.end("retractions")) == ("suspended", TASKS)
     assert verdicts(judged) != before
+    assert "a quarantine since the beginning would touch" in " ".join(found.output.split())
     again = run("--since", "ever", "--reason", "reversed", "--yes")
     assert (again.exit_code, "nothing is left to do, they are suspended" in again.output) == (0, True)
     found = run("--undo", "--reason", "explained", input="y\n")

@@ -229,7 +229,7 @@ def test_nothing_is_offered_where_nothing_is_left_to_take_back(opened: Callable[
 
 def test_a_quarantine_without_an_estimate_asks_for_a_time(opened: Callable[..., Any]) -> None:
     app = opened("quarantine", "plk_lead", annotator="an07")
-    assert "Nothing to show" in words(app)
+    assert "No alarm says since when." in words(app)
     app.radio(key="quarantine-what").set_value("Everything").run()
     assert "31 of 226 pairs touched" in words(app)
 

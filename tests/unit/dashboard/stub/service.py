@@ -68,6 +68,8 @@ class Stub(State):
         if parts[0] not in ANSWERS:
             return _error(404, "not_found", f"no such path: {path}", "see /docs")
         answer = ANSWERS[parts[0]](self, parts[1:], query)
+        if answer is None and parts[-1] == "quarantine":
+            return _error(409, "conflict", "no alert says since when", "say since when (ms), or `ever`")
         return (200, answer) if answer is not None else _error(404, "not_found", f"{path} names nothing", "list first")
 
     def _post(self, parts: list[str], body: Json, role: str) -> tuple[int, Any]:
