@@ -29,6 +29,12 @@ MEANING = {
     "reward_model": "contradicts a confident reward model far more often than the others do",
     "burst": "came with a burst of newcomers who judge alike",
 }
+ASKED = {
+    "better": "for follow-ups: one of the better fifth",
+    "usual": "as usual",
+    "seldom": "seldom: too little speaks for them, which is no accusation; who judges little is found by no alarm",
+    None: "unknown just now",
+}
 ORDERS = {
     "Least reliable": lambda row: (row["accuracy_high"] is None, row["accuracy_high"] or 0.0),
     "Most judgments": lambda row: (-(row["judgments"] or 0),),
@@ -128,6 +134,7 @@ def table(people: list[Json]) -> None:
             "Side bias": [row["side_bias"] for row in people],
             "Ties": [rounded(row["tie_rate"]) for row in people],
             "Judgments": [row["judgments"] for row in people],
+            "Asked": [row["grade"] for row in people],
             "Alarms": [alarms_of(row) for row in people],
             "Last judgment": [wording.moment(row["last_judgment_at"], zone) for row in people],
         }
@@ -140,6 +147,9 @@ def table(people: list[Json]) -> None:
             format="%+.2f", help="Left preferred when unsure: 0 is none, 0.5 always left"
         ),
         "Ties": st.column_config.NumberColumn(format="percent", help="Share of judgments that say tie"),
+        "Asked": st.column_config.TextColumn(
+            help="better: follows up what others began; seldom: too little speaks for them, which is no accusation"
+        ),
         "Last judgment": st.column_config.DatetimeColumn(format="distance"),
     }
     st.dataframe(
@@ -306,6 +316,7 @@ def known(one: Json) -> None:
                 f"{wording.count(one['judgments'])}, {wording.count(one['evidence'])} of them weigh in the estimate",
             ),
             ("Weight", f"{one['standing_weight']:g} of 1"),
+            ("Is asked", ASKED[one["grade"]]),
             ("Last judgment", last if at else "never"),
             ("Id in the log", one["annotator"]),
         ]

@@ -16,9 +16,9 @@ Reason = Literal["done", "others", "slower"]
 async def nothing(call: Call, annotator: str, campaign: str | None) -> Response:
     """The answer where there is no task: 204 with the reason."""
     queue = call.context.queue
-    counts, grade = await call.context.ask(lambda: (queue.counts(), queue.grade(annotator)))
+    counts, grades = await call.context.ask(lambda: (queue.counts(), queue.grades([annotator])))
     is_open = bool(counts.open if campaign is None else counts.by_campaign.get(campaign))
-    return Response(status_code=204, headers={HEADER: reason(is_open, grade)})
+    return Response(status_code=204, headers={HEADER: reason(is_open, grades[annotator])})
 
 
 def reason(is_open: bool, grade: Grade) -> Reason:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from services.queue import decisions
 from services.queue.books import QueueBooks
@@ -135,10 +135,10 @@ class MemoryQueue(QueueBooks):
 
     # ------------------------------------------------------------ what else is asked
 
-    def grade(self, annotator: str) -> Grade:
+    def grades(self, annotators: Sequence[str]) -> dict[str, Grade]:
         """See the port."""
         with self._lock:
-            return self._crowd.grade(annotator)
+            return {annotator: self._crowd.grade(annotator) for annotator in annotators}
 
     def counts(self) -> QueueCounts:
         """See the port."""

@@ -113,8 +113,8 @@ class AssignmentQueue(Protocol):
         """active, weighted or suspended."""
         ...
 
-    def grade(self, annotator: str) -> Grade:
-        """Where the annotator stands in the crowd: what they are asked for, and how often."""
+    def grades(self, annotators: Sequence[str]) -> dict[str, Grade]:
+        """Where these annotators stand in the crowd: what they are asked for, and how often."""
         ...
 
     def counts(self) -> QueueCounts:

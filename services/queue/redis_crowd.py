@@ -41,11 +41,11 @@ class RedisCrowd:
             bar = bar_of(self._known_of([annotator for annotator, _ in self._asked()]), heard)
             self._store.client.set(self._store.key("bar"), as_json(bar))
 
-    def grade(self, annotator: str) -> Grade:
-        """Where the annotator stands in the crowd. Raises UnavailableError."""
+    def grades(self, annotators: Sequence[str]) -> dict[str, Grade]:
+        """Where these annotators stand in the crowd. Raises UnavailableError."""
         with outages_told():
             bar = bar_from(self._store.client.get(self._store.key("bar")))
-            return bar.grade(self._known_of([annotator])[0])
+            return dict(zip(annotators, map(bar.grade, self._known_of(annotators)), strict=True))
 
     def is_refused(self, annotator: str, reasons: int) -> bool:
         """Whether this request finds nothing, where so many reasons speak against it. Raises UnavailableError."""

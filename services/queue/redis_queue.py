@@ -285,9 +285,9 @@ class RedisQueue:
 
     # ------------------------------------------------------------ what else is asked
 
-    def grade(self, annotator: str) -> Grade:
+    def grades(self, annotators: Sequence[str]) -> dict[str, Grade]:
         """See the port."""
-        return self._crowd.grade(annotator)
+        return self._crowd.grades(annotators)
 
     def counts(self) -> QueueCounts:
         """See the port."""

@@ -234,7 +234,7 @@ class InMemoryCampaign:
 
     def grade(self, annotator: str) -> Grade:
         """Where the annotator stands in the crowd: what they are asked for, and how often."""
-        return self._queue.grade(annotator)
+        return self._queue.grades([annotator])[annotator]
 
     def escalated(self) -> int:
         """Tasks that wait for an adjudicator."""

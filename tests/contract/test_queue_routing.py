@@ -46,7 +46,12 @@ def test_a_coin_is_asked_seldom(desk: Desk) -> None:
 
 
 def test_it_says_where_everybody_stands(desk: Desk) -> None:
-    assert desk.queue.grade("good") == "better"  # nothing is known yet
+    assert desk.queue.grades(["good"]) == {"good": "better"}  # nothing is known yet
     desk.learn(CROWD)
-    grades = {name: desk.queue.grade(name) for name in (*CROWD, "newcomer")}
-    assert grades == {"good": "better", "fine": "better", "usual": "usual", "coin": "seldom", "newcomer": "usual"}
+    assert desk.queue.grades([*CROWD, "newcomer"]) == {
+        "good": "better",
+        "fine": "better",
+        "usual": "usual",
+        "coin": "seldom",
+        "newcomer": "usual",
+    }

@@ -6,12 +6,15 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from services.api.roles import ALL, PUBLIC, TABLE, Role
+from services.queue.memory import MemoryQueue
 from streams import events as e
 from streams.codecs import encode
+from streams.errors import UnavailableError
 from tests.integration.world import Answer, Clock, World, error_of
 
 # ---------------------------------------------------------------- roles
@@ -56,6 +59,20 @@ def test_secrets_are_nowhere_in_the_data_folder(world: World, tmp_path: Path) ->
     made = world("lead", "POST", "/v1/annotators", {"name": "Ada"}).json()
     secret = made["key"].split("_", 2)[2].encode()
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and secret in path.read_bytes()]
+
+
+def test_a_lead_sees_what_annotators_are_asked_for_also_without_the_queue(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = world("lead", "POST", "/v1/annotators", {"name": "Ada"}).json()["annotator"]
+
+    def grades() -> set[Any]:
+        listed = {one["annotator"]: one["grade"] for one in world("lead", "GET", "/v1/annotators").json()["annotators"]}
+        return {listed[ada], world("lead", "GET", f"/v1/annotators/{ada}").json()["grade"]}
+
+    assert grades() == {"better"}, "nothing is known of anybody yet"
+    monkeypatch.setattr(MemoryQueue, "grades", Mock(side_effect=UnavailableError("no answer")))
+    assert grades() == {None}
 
 
 # ---------------------------------------------------------------- campaigns, runs, reads

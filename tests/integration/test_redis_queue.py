@@ -161,7 +161,7 @@ def test_both_queues_decide_alike(redis_url: str, moves: list[tuple[int, str]], 
         if move == "learn":
             for queue in both:
                 queue.apply(records(*[assessed(name, ACCURACIES[who])] * REFRESHED))
-                assert queue.grade(name) == both[0].grade(name)
+                assert queue.grades([name]) == both[0].grades([name])
             continue
         told = [_moved(queue, name, move, now) for queue in both]
         assert told[0] == told[1]

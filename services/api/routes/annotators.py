@@ -19,8 +19,9 @@ from services.coordinator.quarantine import EVER
 from services.store import models as m
 from streams.admission import clamp_time
 from streams.content import check_characters
-from streams.errors import NotFoundError
+from streams.errors import NotFoundError, UnavailableError
 from streams.events import Standing, StandingName
+from streams.quality.routing import Grade
 
 RECENT = 50
 MOST_PAGE = 1_000
@@ -50,13 +51,24 @@ _why = msgspec.json.Decoder(Why)
 async def list_annotators(call: Call) -> Response:
     """Everybody who judges or may, by id."""
     after, limit = call.text("after"), call.number("limit", 200, MOST_PAGE)
-    return json_answer({"annotators": await call.context.query(lambda sql: _page(sql, after, limit))})
+    people = await call.context.query(lambda sql: _page(sql, after, limit))
+    grades = await _grades(call, [one["annotator"] for one in people])
+    return json_answer({"annotators": [one | {"grade": grades.get(one["annotator"])} for one in people]})
 
 
 async def get_annotator(call: Call) -> Response:
     """One of them, with history, alerts and recent judgments."""
     annotator = call.path("annotator")
-    return json_answer(await call.context.query(lambda sql: _one(sql, annotator)))
+    found = await call.context.query(lambda sql: _one(sql, annotator))
+    return json_answer(found | {"grade": (await _grades(call, [annotator])).get(annotator)})
+
+
+async def _grades(call: Call, annotators: list[str]) -> dict[str, Grade]:
+    """What the queue says of them; nothing while it is out of reach, as the rest of the answer needs no queue."""
+    try:
+        return await call.context.ask(lambda: call.context.queue.grades(annotators))
+    except UnavailableError:
+        return {}
 
 
 async def post_annotator(call: Call) -> Response:
@@ -204,6 +216,7 @@ PERSON = {
     "accuracy_low": 0.79,
     "accuracy_high": 0.92,
     "judgments": 112,
+    "grade": "better",
 }
 STOOD = {"annotator": "an_5f", "standing": "suspended", "standing_weight": 0.0, "since": 0, "by": "key:4f1c"}
 PAGING = {"limit": "how many at most", "after": "the last one of the page before"}

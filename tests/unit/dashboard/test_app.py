@@ -375,3 +375,8 @@ def test_a_batch_shows_the_biases_of_its_judgments(opened: Callable[..., Any]) -
     app.run()
     assert not app.exception
     assert len(app.get("vega_lite_chart")) + len(app.get("arrow_vega_lite_chart")) >= 1
+
+
+def test_a_lead_sees_who_is_asked_seldom_and_that_it_accuses_nobody(opened: Callable[..., Any]) -> None:
+    frame = opened("annotators").dataframe[0].value
+    assert set(frame["Asked"]) == {"better", "usual", "seldom"}

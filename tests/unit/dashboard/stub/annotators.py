@@ -58,6 +58,7 @@ def annotator(state: State, index: int) -> Json:
         "accuracy_high": min(1.0, accuracy + half * 0.8), "side_bias": side, "tie_rate": ties,
         "judgments": judgments, "evidence": judgments * 0.7, "last_judgment_at": now - index * 3 * MINUTE - 9_000,
         "alerts": 1 if alarm else 0,
+        "grade": "better" if accuracy > 0.85 else "seldom" if accuracy < 0.6 else "usual",
     }  # fmt: skip
 
 
