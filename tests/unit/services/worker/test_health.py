@@ -32,7 +32,7 @@ def test_a_ready_worker_says_so() -> None:
 def test_a_worker_that_recovers_is_alive_and_not_ready() -> None:
     with probe(Told(ready=False), "127.0.0.1", 0) as health:
         answer = httpx.get(f"http://127.0.0.1:{health.port}/readyz")
-        assert (answer.status_code, "recovered" in answer.json()["reason"]) == (503, True)
+        assert (answer.status_code, "restored" in answer.json()["reason"]) == (503, True)
         assert httpx.get(f"http://127.0.0.1:{health.port}/healthz").status_code == 200
         assert httpx.get(f"http://127.0.0.1:{health.port}/other").status_code == 404
 
