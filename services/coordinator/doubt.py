@@ -52,13 +52,19 @@ def _ancestors(model: str, known: Mapping[str, tuple[str, str]]) -> list[str]:
 
 
 def doubted_batches(sql: Connection) -> dict[str, int]:
-    """Batch -> training members that rest on a judgment withdrawn since the cut. Those never doubted are absent."""
-    judgments, members, batches = m.judgments.c, m.batch_members.c, m.batches.c
+    """Batch -> training members that rest on a judgment withdrawn since the cut. Those never doubted are absent.
+
+    Taking back a judgment that counts makes a new revision of its preference. So where the member's revision is still
+    the newest, what is withdrawn was so before the cut.
+    """
+    judgments, members, batches, preferences = m.judgments.c, m.batch_members.c, m.batches.c, m.preferences.c
     rows = sql.execute(
         select(members.batch, func.count(members.task.distinct()))
         .join(m.judgments, judgments.task == members.task)
         .join(m.batches, batches.batch == members.batch)
+        .join(m.preferences, preferences.task == members.task)
         .where(
+            preferences.revision > members.revision,
             judgments.withdrawn,
             judgments.weight > 0,
             ~judgments.late,

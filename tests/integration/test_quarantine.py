@@ -226,6 +226,19 @@ def test_datasets_and_models_are_named_in_doubt_and_cleared_by_the_undo(judged: 
     assert diff(judged, batch.batch)["same"] == len(batch.members)
 
 
+def test_what_was_taken_back_before_the_cut_puts_nothing_in_doubt(judged: World) -> None:
+    quarantine(judged)
+    settle(judged)
+    judged.service.clock = lambda: NOW + 1
+    batch = cut_now(judged.service, "default")
+    with judged.service.database.connect() as sql:
+        touched = set(sql.scalars(select(m.judgments.c.task).where(m.judgments.c.withdrawn)))
+    assert touched & {name for name, _ in batch.members}
+    run = e.RunUpdate(id="r", run="r", batch=batch.batch, status="requested")
+    append(judged.service, run, e.Checkpoint(id="k1", model="m1", run="r", batch=batch.batch, parent="", uri="u"))
+    assert doubts(judged) == {"m1": None}
+
+
 def doubts(world: World) -> dict[str, Any]:
     return {one["model"]: one["doubt"] for one in world("engineer", "GET", "/v1/models").json()["models"]}
 
