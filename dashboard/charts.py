@@ -8,6 +8,8 @@ from dashboard.palette import Palette
 
 Spec = dict[str, Any]
 STANDINGS = ["active", "weighted", "suspended"]
+# As the rows come. Without it Vega keeps the order of the first rows that it saw, and new ones go to the end.
+IN_ORDER = {"field": "row", "op": "min"}
 
 
 def axis(title: str | None = None, **more: Any) -> Spec:
@@ -94,7 +96,7 @@ def reliability(colours: Palette, rows: int) -> Spec:
     by_standing = {"field": "standing", "type": "nominal"}
     colour = {**by_standing, "scale": {"domain": STANDINGS, "range": [colours.accent, colours.second, colours.warn]}}
     shape = {**by_standing, "scale": {"domain": STANDINGS, "range": ["circle", "diamond", "cross"]}}
-    name = {"field": "name", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=150)}
+    name = {"field": "name", "type": "nominal", "sort": IN_ORDER, "axis": axis(grid=False, labelLimit=150)}
     accuracy = per_cent("accuracy", "accuracy, with its 95% interval")
     tooltip = [
         {"field": "name", "type": "nominal", "title": "annotator"},
@@ -211,7 +213,7 @@ def ranking(colours: Palette, rows: int) -> Spec:
     by = {"field": "looks", "type": "nominal", "legend": {"title": None}}
     colour = {**by, "scale": {"domain": LOOKS, "range": range_}}
     shape = {**by, "scale": {"domain": LOOKS, "range": ["circle", "cross", "diamond", "triangle-up", "square"]}}
-    name = {"field": "slice", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=190)}
+    name = {"field": "slice", "type": "nominal", "sort": IN_ORDER, "axis": axis(grid=False, labelLimit=190)}
     x = change("against the rest, with its 95% interval", 9)
     tooltip = [
         {"field": "slice", "type": "nominal"},
@@ -245,7 +247,7 @@ def ranking(colours: Palette, rows: int) -> Spec:
 
 def parts_of_effect(colours: Palette, rows: int) -> Spec:
     """An effect and what it is made of. Rows: name, value, low, high (differences of shares)."""
-    name = {"field": "name", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=220)}
+    name = {"field": "name", "type": "nominal", "sort": IN_ORDER, "axis": axis(grid=False, labelLimit=220)}
     x = change("points of agreement", 5)
     tooltip = [
         {"field": "name", "type": "nominal"},
@@ -275,7 +277,7 @@ def session(colours: Palette) -> Spec:
     place = {
         "field": "place",
         "type": "ordinal",
-        "sort": None,
+        "sort": IN_ORDER,
         "axis": axis("judgment of the session", grid=False, labelAngle=0),
     }
     tooltip = [
@@ -348,7 +350,7 @@ def length_curve(colours: Palette) -> Spec:
 
 def share_intervals(colours: Palette, rows: int, title: str, middle: float | None = None, form: str = ".0%") -> Spec:
     """Shares as dots with intervals, and a line at `middle`. Rows: name, share, low, high, n."""
-    name = {"field": "name", "type": "nominal", "sort": None, "axis": axis(grid=False, labelLimit=220)}
+    name = {"field": "name", "type": "nominal", "sort": IN_ORDER, "axis": axis(grid=False, labelLimit=220)}
     scaled = axis(title, format=form, tickCount=5)
     share = per_cent("share", title, scale={"zero": False, "padding": 14}, axis=scaled)
     tooltip = [

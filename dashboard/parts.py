@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import session, wording
@@ -150,29 +151,30 @@ def empty(what: str, first: str, command: str = "") -> None:
 
 
 def chart(rows: Any, spec: dict[str, Any], key: str) -> None:
-    """A Vega-Lite chart over a list of rows."""
-    st.vega_lite_chart(rows, spec, width="stretch", key=key)
+    """A Vega-Lite chart over rows, which know their place: see charts.IN_ORDER."""
+    numbered = pd.DataFrame(rows).assign(row=range(len(rows)))
+    st.vega_lite_chart(numbered, spec, width="stretch", key=key)
 
 
-def rows_high(rows: int, most: int) -> int | str:
-    """The height of a table: its own, or `most` pixels and scrolling."""
-    return "content" if 36 * (rows + 1) <= most else most
-
-
-def pick(rows: Any, key: str, most: int, config: dict[str, Any] | None = None) -> int:
-    """A table of which one row is read below it: the number of the chosen row, the first until one is chosen."""
-    chosen = st.dataframe(
-        rows,
+def table(frame: Any, key: str, most: int, config: dict[str, Any] | None = None, **more: Any) -> Any:
+    """A table as high as its rows, or `most` pixels and scrolling; a dash stands where nothing is known."""
+    return st.dataframe(
+        frame,
         column_config=config,
         hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default=FIRST_ROW,
         key=key,
-        height=rows_high(len(rows), most),
+        height="content" if 36 * (len(frame) + 1) <= most else most,
+        placeholder=wording.DASH,
+        **more,
     )
+
+
+def pick(frame: Any, key: str, most: int, config: dict[str, Any] | None = None) -> int:
+    """A table of which one row is read below it: the number of the chosen row, the first until one is chosen."""
+    more = {"on_select": "rerun", "selection_mode": "single-row", "selection_default": FIRST_ROW}
+    chosen = table(frame, key, most, config, **more)
     selected = chosen["selection"]["rows"]
-    return int(selected[0]) if selected and selected[0] < len(rows) else 0
+    return int(selected[0]) if selected and selected[0] < len(frame) else 0
 
 
 def plain(text: str) -> str:

@@ -29,11 +29,12 @@ MEANING = {
     "reward_model": "contradicts a confident reward model far more often than the others do",
     "burst": "came with a burst of newcomers who judge alike",
 }
+ENOUGH = {"weighted": "enough to halve the weight", "suspended": "enough to suspend"}
 ASKED = {
     "better": "for follow-ups: one of the better fifth",
     "usual": "as usual",
     "seldom": "seldom: too little speaks for them, which is no accusation; who judges little is found by no alarm",
-    None: "unknown just now",
+    None: "as everybody, until 200 judgments have told the crowd apart",
 }
 ORDERS = {
     "Least reliable": lambda row: (row["accuracy_high"] is None, row["accuracy_high"] or 0.0),
@@ -71,7 +72,7 @@ def evidence(found: Json) -> str:
     if isinstance(rest.get("accuracy"), float):
         said.append(f"accuracy {wording.percent(rest.pop('accuracy'))}")
     if "standing" in rest:
-        said.append(f"made {rest.pop('standing')}")
+        said.append(ENOUGH[rest.pop("standing")])
     rest.pop("test", None)  # said by the alarm's name
     return ", ".join([*said, *(f"{name.replace('_', ' ')} {shown(value)}" for name, value in rest.items())])
 
@@ -134,7 +135,7 @@ def table(people: list[Json]) -> None:
             "Side bias": [row["side_bias"] for row in people],
             "Ties": [rounded(row["tie_rate"]) for row in people],
             "Judgments": [row["judgments"] for row in people],
-            "Asked": [row["grade"] for row in people],
+            "Asked": [row["grade"] or wording.DASH for row in people],
             "Alarms": [alarms_of(row) for row in people],
             "Last judgment": [wording.moment(row["last_judgment_at"], zone) for row in people],
         }
@@ -152,15 +153,7 @@ def table(people: list[Json]) -> None:
         ),
         "Last judgment": st.column_config.DatetimeColumn(format="distance"),
     }
-    st.dataframe(
-        frame,
-        column_config=config,
-        hide_index=True,
-        on_select=open_selected,
-        selection_mode="single-row",
-        key="people",
-        height=parts.rows_high(len(people), 470),
-    )
+    parts.table(frame, "people", 470, config, on_select=open_selected, selection_mode="single-row")
     st.session_state["people-shown"] = [row["annotator"] for row in people]
     st.session_state["people-names"] = {row["annotator"]: name_of(row) for row in people}
     if st.session_state.pop("people-clicked", False):
@@ -366,7 +359,7 @@ def recent(one: Json) -> None:
         "Agreement": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
         "Weight": st.column_config.NumberColumn(format="%.2f", help="In the consensus; 0 keeps it out"),
     }
-    st.dataframe(frame, column_config=config, hide_index=True, height=parts.rows_high(len(rows), 330), key="recent")
+    parts.table(frame, "recent", 330, config)
 
 
 def detail(annotator: str) -> None:

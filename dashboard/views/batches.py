@@ -114,7 +114,7 @@ def members(one: Json) -> None:
                 for task, revision in every[:MEMBERS]
             ]
         )
-        st.dataframe(frame, hide_index=True, height=260)
+        parts.table(frame, f"members-{one['batch']}", 260)
         if len(every) > MEMBERS:
             st.caption(f"The first {MEMBERS}; all of them: GET /v1/batches/{one['batch']}")
 

@@ -82,7 +82,7 @@ def table(rows: list[Json], price: float) -> None:
             for row, before in steps
         ]
     )
-    st.dataframe(frame, hide_index=True, height=parts.rows_high(len(frame), 400), key="cost-table")
+    parts.table(frame, "cost-table", 400)
 
 
 def step_price(row: Json, before: Json) -> float | None:

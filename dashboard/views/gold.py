@@ -76,8 +76,7 @@ def table(items: list[Json]) -> None:
         "Suddenly right": st.column_config.NumberColumn(format="%.1f", help=evidence),
         "Suddenly fast": st.column_config.NumberColumn(format="%.1f", help=evidence),
     }
-    height = parts.rows_high(len(items), 470)
-    st.dataframe(frame, column_config=config, hide_index=True, height=height, key="gold-items")
+    parts.table(frame, "gold-items", 470, config)
 
 
 def notable(items: list[Json]) -> None:

@@ -12,7 +12,6 @@ from dashboard.parts import Tile
 
 Json = dict[str, Any]
 EVERY_CAMPAIGN = "all campaigns"
-LEAST_SESSIONS = 10  # fewer tell of nobody but those few people, whatever interval comes out
 MOST_MODELS = 14  # in the chart: the best and the worst half each
 COEFFICIENTS = (
     ("alpha", "Krippendorff's alpha"),
@@ -175,9 +174,9 @@ def in_session(swayed: Json) -> None:
     ]
     parts.chart(pd.DataFrame(rows), charts.session(session.colours()), key="session")
     slope = found["agrees_by_doubling"]
-    if slope and found["sessions"] < LEAST_SESSIONS:
-        st.caption(f"Whether people change in a session is told from {LEAST_SESSIONS} sessions on.")
-    elif slope:
+    if not slope:
+        st.caption("Whether people change in a session is told once eight of them judged several tasks in one.")
+    else:
         said = "No change shows" if slope["low"] <= 0 <= slope["high"] else "It changes"
         st.caption(
             f"{said} within people: {wording.points(slope['value'], 1)} each time the place doubles "

@@ -148,8 +148,7 @@ def becomes(found: Json) -> None:
     )
     share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
     config = {"Probability": share, "Probability then": share}
-    height = parts.rows_high(len(rows), 330)
-    st.dataframe(frame, column_config=config, hide_index=True, height=height, key="verdicts")
+    parts.table(frame, "verdicts", 330, config)
     if verdicts["decided"] < found["tasks"]["count"]:
         st.caption(f"Verdicts were worked out for the newest {verdicts['decided']:,} tasks.")
 

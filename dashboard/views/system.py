@@ -69,7 +69,7 @@ def topics(live: Json) -> None:
         "Events": st.column_config.NumberColumn(format="localized"),
         "A second": st.column_config.NumberColumn(format="%.2f", help="Over the last ten seconds"),
     }
-    st.dataframe(frame, column_config=config, hide_index=True, height=parts.rows_high(len(rows), 440), key="topics")
+    parts.table(frame, "topics", 440, config)
 
 
 def lag(live: Json) -> None:

@@ -18,10 +18,10 @@ async def nothing(call: Call, annotator: str, campaign: str | None) -> Response:
     queue = call.context.queue
     counts, grades = await call.context.ask(lambda: (queue.counts(), queue.grades([annotator])))
     is_open = bool(counts.open if campaign is None else counts.by_campaign.get(campaign))
-    return Response(status_code=204, headers={HEADER: reason(is_open, grades[annotator])})
+    return Response(status_code=204, headers={HEADER: reason(is_open, grades.get(annotator))})
 
 
-def reason(is_open: bool, grade: Grade) -> Reason:
+def reason(is_open: bool, grade: Grade | None) -> Reason:
     """`done`: nothing is open. `slower`: tasks come to them more slowly for now. `others`: what is open is others'."""
     if not is_open:
         return "done"

@@ -138,7 +138,7 @@ class MemoryQueue(QueueBooks):
     def grades(self, annotators: Sequence[str]) -> dict[str, Grade]:
         """See the port."""
         with self._lock:
-            return {annotator: self._crowd.grade(annotator) for annotator in annotators}
+            return self._crowd.grades(annotators)
 
     def counts(self) -> QueueCounts:
         """See the port."""

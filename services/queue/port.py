@@ -114,7 +114,7 @@ class AssignmentQueue(Protocol):
         ...
 
     def grades(self, annotators: Sequence[str]) -> dict[str, Grade]:
-        """Where these annotators stand in the crowd: what they are asked for, and how often."""
+        """Where these annotators stand in the crowd: what they are asked for, and how often; {} until that is known."""
         ...
 
     def counts(self) -> QueueCounts:

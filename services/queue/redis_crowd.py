@@ -42,10 +42,10 @@ class RedisCrowd:
             self._store.client.set(self._store.key("bar"), as_json(bar))
 
     def grades(self, annotators: Sequence[str]) -> dict[str, Grade]:
-        """Where these annotators stand in the crowd. Raises UnavailableError."""
+        """Where these annotators stand in the crowd; {} until that is known. Raises UnavailableError."""
         with outages_told():
             bar = bar_from(self._store.client.get(self._store.key("bar")))
-            return dict(zip(annotators, map(bar.grade, self._known_of(annotators)), strict=True))
+            return bar.told(dict(zip(annotators, self._known_of(annotators), strict=True)))
 
     def is_refused(self, annotator: str, reasons: int) -> bool:
         """Whether this request finds nothing, where so many reasons speak against it. Raises UnavailableError."""

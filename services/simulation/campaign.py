@@ -232,9 +232,9 @@ class InMemoryCampaign:
         """How the annotator's qualification round stands; "passed" where the campaign has none."""
         return decide(self._right_on_gold[annotator], self.definition.qualification)[0]
 
-    def grade(self, annotator: str) -> Grade:
-        """Where the annotator stands in the crowd: what they are asked for, and how often."""
-        return self._queue.grades([annotator])[annotator]
+    def grade(self, annotator: str) -> Grade | None:
+        """Where the annotator stands in the crowd: what they are asked for, and how often; None until that is known."""
+        return self._queue.grades([annotator]).get(annotator)
 
     def escalated(self) -> int:
         """Tasks that wait for an adjudicator."""

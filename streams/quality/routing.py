@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -57,6 +57,10 @@ class Bar(Struct, frozen=True, kw_only=True):
             return "better"
         is_sure = known is not None and known.evidence >= LEAST_EVIDENCE
         return "seldom" if is_sure and worth(accuracy) < LEAST_WORTH * worth(self.accuracy) else "usual"
+
+    def told(self, people: Mapping[str, Reliability | None]) -> dict[str, Grade]:
+        """The grades of these annotators as people may read them; {} while nobody can be told apart yet."""
+        return {} if self.heard < HEARD else {annotator: self.grade(known) for annotator, known in people.items()}
 
 
 def bar_of(requests: Sequence[Reliability | None], heard: int) -> Bar:
@@ -122,6 +126,10 @@ class Crowd:
     def grade(self, annotator: str) -> Grade:
         """Where the annotator stands in the crowd."""
         return self.bar.grade(self._known.get(annotator))
+
+    def grades(self, annotators: Iterable[str]) -> dict[str, Grade]:
+        """See `Bar.told`."""
+        return self.bar.told({annotator: self._known.get(annotator) for annotator in annotators})
 
     def is_refused(self, annotator: str, reasons: int) -> bool:
         """Whether this request of theirs finds nothing, where so many reasons speak against meeting it."""

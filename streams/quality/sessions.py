@@ -20,6 +20,7 @@ from streams.quality.pairs import Floats, Ints, numbered, summed
 
 SESSION_GAP_MS = 30 * 60_000  # a pause that ends a session
 PLACES = (1, 4, 8, 16, 32, 64)  # first judgment of each bin
+LEAST_PEOPLE = 8  # with fewer, errors clustered by person are far too small (Cameron and Miller 2015, section VI)
 
 
 class PlacePoint(Struct, frozen=True, kw_only=True):
@@ -87,17 +88,16 @@ def _place_point(place: int, rows: Sequence[Compared], agrees: Sequence[float | 
 
 
 def within(x: Floats, y: Floats, who: Ints) -> Estimate | None:
-    """Slope of y on x within people, errors clustered by person; None where x does not vary."""
-    if not len(x):
-        return None
-    size = int(who.max()) + 1
+    """Slope of y on x within people, errors clustered by person; None where x varies within fewer than LEAST_PEOPLE."""
+    size = int(who.max(initial=-1)) + 1
     dx, dy = _centred(x, who, size), _centred(y, who, size)
-    mass = float(dx @ dx)
-    if mass < 1e-9:
+    people = int((summed(who, dx * dx, size) > 1e-9).sum())
+    if people < LEAST_PEOPLE:
         return None
+    mass = float(dx @ dx)
     slope = float(dx @ dy) / mass
     scores = summed(who, dx * (dy - slope * dx), size)
-    return normal(slope, sqrt(float(scores @ scores)) / mass)
+    return normal(slope, sqrt(float(scores @ scores) * people / (people - 1)) / mass)
 
 
 def _centred(values: Floats, who: Ints, size: int) -> Floats:

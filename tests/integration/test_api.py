@@ -70,7 +70,9 @@ def test_a_lead_sees_what_annotators_are_asked_for_also_without_the_queue(
         listed = {one["annotator"]: one["grade"] for one in world("lead", "GET", "/v1/annotators").json()["annotators"]}
         return {listed[ada], world("lead", "GET", f"/v1/annotators/{ada}").json()["grade"]}
 
-    assert grades() == {"better"}, "nothing is known of anybody yet"
+    assert grades() == {None}, "nobody can be told apart yet"
+    monkeypatch.setattr(MemoryQueue, "grades", Mock(return_value={ada: "seldom"}))
+    assert grades() == {"seldom"}
     monkeypatch.setattr(MemoryQueue, "grades", Mock(side_effect=UnavailableError("no answer")))
     assert grades() == {None}
 

@@ -8,7 +8,13 @@ from streams.quality.routing import Grade
 
 @pytest.mark.parametrize(
     ("is_open", "grade", "said"),
-    [(False, "usual", "done"), (False, "seldom", "done"), (True, "usual", "others"), (True, "seldom", "slower")],
+    [
+        (False, "usual", "done"),
+        (False, "seldom", "done"),
+        (True, None, "others"),
+        (True, "usual", "others"),
+        (True, "seldom", "slower"),
+    ],
 )
-def test_why_there_is_no_task(is_open: bool, grade: Grade, said: Reason) -> None:
+def test_why_there_is_no_task(is_open: bool, grade: Grade | None, said: Reason) -> None:
     assert reason(is_open, grade) == said

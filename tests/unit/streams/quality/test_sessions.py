@@ -3,7 +3,7 @@ import pytest
 
 from streams.events import Choice
 from streams.quality.compared import Compared
-from streams.quality.sessions import SESSION_GAP_MS, session_order, within
+from streams.quality.sessions import LEAST_PEOPLE, SESSION_GAP_MS, session_order, within
 
 
 def judged(person: str, start: int, count: int, choice: Choice = "a") -> list[Compared]:
@@ -43,4 +43,27 @@ def test_untimed_judgments_say_nothing() -> None:
 
 
 def test_no_trend_without_variation() -> None:
-    assert within(np.ones(3), np.arange(3.0), np.zeros(3, dtype=np.int64)) is None
+    assert within(np.ones(30), np.arange(30.0), np.arange(30) // 3) is None
+
+
+def test_a_few_people_say_nothing_of_all() -> None:
+    """Two who mirror each other would give an interval without width."""
+    places = np.tile(np.arange(5.0), LEAST_PEOPLE)
+    who = np.repeat(np.arange(LEAST_PEOPLE), 5)
+    agrees = np.random.default_rng(1).random(len(places))
+    few = who < LEAST_PEOPLE - 1
+    assert within(places[few], agrees[few], who[few]) is None
+    slope = within(places, agrees, who)
+    assert slope is not None
+    assert slope.low < slope.value < slope.high
+
+
+def test_the_interval_holds_the_slope_of_ten_people_as_often_as_it_says() -> None:
+    dice = np.random.default_rng(2)
+    places, who, held = np.tile(np.arange(20.0), 10), np.repeat(np.arange(10), 20), 0
+    for _ in range(400):
+        own = 0.01 + 0.02 * dice.standard_normal(10)  # everybody's own slope, around the one that is asked for
+        slope = within(places, own[who] * places + 0.1 * dice.standard_normal(200), who)
+        assert slope is not None
+        held += slope.low <= 0.01 <= slope.high
+    assert held >= 360  # 95 % stated; the normal quantile is a little narrow for ten people
