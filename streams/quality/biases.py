@@ -164,8 +164,11 @@ def student_factor(df: int) -> float:
 
 
 def win_curve(rows: Sequence[Compared]) -> list[FittedPoint]:
-    """The logistic curve of winning by difference in length, a and b being alike (it goes through one half at zero)."""
-    found = [row for row in rows if row.length_a != row.length_b]
+    """The logistic curve of winning by difference in length, a and b being alike (it goes through one half at zero).
+
+    It counts what `length_curve` counts: ties are out. With half a win for a tie it would run below every bin.
+    """
+    found = [row for row in rows if row.length_a != row.length_b and row.choice != "tie"]
     if len(found) < LEAST:
         return []
     features = bent(np.array([row.length_a - row.length_b for row in found], dtype=float))[:, None]
