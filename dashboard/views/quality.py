@@ -130,7 +130,8 @@ def length(swayed: Json) -> None:
 
 def alike(swayed: Json) -> None:
     """What sways while all else is held equal."""
-    parts.title("With all else alike", "one regression, a tie being half a win; an interval that holds 50% shows no bias")
+    told = "one regression, a tie being half a win; an interval that holds 50% shows no bias"
+    parts.title("With all else alike", told)
     rows = [interval_row(one["name"], one["wins"], swayed["judgments"]) for one in swayed["all_else_alike"]]
     if not rows:
         st.caption("Appears with some twenty judgments of answers that differ.")
