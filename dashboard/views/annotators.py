@@ -290,9 +290,6 @@ def actions(one: Json) -> None:
 
 def known(one: Json) -> None:
     """What is known of the annotator."""
-    bias = (
-        "none known" if one["side_bias"] is None else f"{wording.signed(one['side_bias'])} (0 none, +0.5 always left)"
-    )
     at = one["last_judgment_at"]
     last = f"{wording.ago(at, session.now())}, {wording.clock(at, session.zone())}"
     parts.facts(
@@ -302,8 +299,12 @@ def known(one: Json) -> None:
                 f"{wording.percent(one['accuracy'])}, 95% interval "
                 f"{wording.interval(one['accuracy_low'], one['accuracy_high'])}",
             ),
-            ("Side bias", bias),
-            ("Says tie", wording.percent(one["tie_rate"])),
+            ("Side bias", side_bias(one)),
+            (
+                "Says tie",
+                f"{wording.percent(one['tie_rate'])}, 95% interval "
+                f"{wording.interval(one['tie_rate_low'], one['tie_rate_high'])}",
+            ),
             (
                 "Judgments",
                 f"{wording.count(one['judgments'])}, {wording.count(one['evidence'])} of them weigh in the estimate",
@@ -314,6 +315,15 @@ def known(one: Json) -> None:
             ("Id in the log", one["annotator"]),
         ]
     )
+
+
+def side_bias(one: Json) -> str:
+    """How much the annotator leans to a side, with its interval."""
+    if one["side_bias"] is None:
+        return "none known"
+    low, high = one["side_bias_low"], one["side_bias_high"]
+    within = "" if low is None else f", 95% interval {wording.signed(low)} to {wording.signed(high)}"
+    return f"{wording.signed(one['side_bias'])}{within} (0 none, +0.5 always left)"
 
 
 def past(one: Json) -> None:

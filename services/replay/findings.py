@@ -52,11 +52,15 @@ class Annotator(msgspec.Struct, kw_only=True):
 
     annotator: str
     judgments: int
-    accuracy: float  # with its 95 % interval
+    accuracy: float  # each rate with its 95 % interval
     accuracy_low: float
     accuracy_high: float
     side_bias: float
+    side_bias_low: float
+    side_bias_high: float
     tie_rate: float
+    tie_rate_low: float
+    tie_rate_high: float
 
 
 class Findings(msgspec.Struct, kw_only=True):
@@ -216,7 +220,7 @@ def _annotators(sql: Connection, campaign: str) -> list[Annotator]:
         Annotator(
             annotator=row["annotator"].removeprefix(prefix),
             judgments=row["judgments"],
-            **{name: row[name] for name in ("accuracy", "accuracy_low", "accuracy_high", "side_bias", "tie_rate")},
+            **{name: row[name] for name in Annotator.__struct_fields__ if name not in ("annotator", "judgments")},
         )
         for row in rows
         if row["accuracy"] is not None

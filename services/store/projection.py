@@ -190,7 +190,11 @@ def _assessment(x: e.Assessment, _: int) -> list[Upsert]:
         "accuracy_low": known.accuracy_low,
         "accuracy_high": known.accuracy_high,
         "side_bias": known.side_bias,
+        "side_bias_low": known.side_bias_low,
+        "side_bias_high": known.side_bias_high,
         "tie_rate": known.tie_rate,
+        "tie_rate_low": known.tie_rate_low,
+        "tie_rate_high": known.tie_rate_high,
         # What was known before it; a first revision is one more, a later one was counted then.
         "judgments": known.judgments + (x.revision == 1),
         "evidence": known.evidence,

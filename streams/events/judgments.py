@@ -44,7 +44,11 @@ class Reliability(Struct, frozen=True, kw_only=True):
     accuracy_low: float  # 95 % interval
     accuracy_high: float
     side_bias: float  # P(picks the left one | wrong or guessing) - 0.5, in [-0.5, 0.5]
+    side_bias_low: float = -0.5  # 95 % interval; of older events, which have none, the whole range
+    side_bias_high: float = 0.5
     tie_rate: float  # P(says tie)
+    tie_rate_low: float = 0.0  # 95 % interval, likewise
+    tie_rate_high: float = 1.0
     judgments: int  # seen in all
     evidence: float  # effective number of graded judgments behind `accuracy`, after forgetting
 

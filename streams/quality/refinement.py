@@ -280,7 +280,7 @@ def _posterior(row: Any) -> Posterior:
 
 
 def _known(model: Model, judged: Judged) -> dict[str, Reliability]:
-    """Accuracy with Wilson's interval, side bias from what was picked, and tie rate, of everybody."""
+    """Accuracy, side bias from what was picked, and tie rate of everybody, with intervals (Wilson's of the shares)."""
     sides = judged.per_annotator(judged.per_span(judged.side, np.ones(len(judged.side)), 3))
     found = {}
     for at, who in enumerate(judged.annotators):
@@ -289,13 +289,18 @@ def _known(model: Model, judged: Judged) -> dict[str, Reliability]:
         judgments = on_left + on_right + ties
         accuracy = same / (same + opposite)
         low, high = wilson(accuracy, on_left + on_right + CROWD)
-        inclined = Grades(on_left=on_left, on_right=on_right)
+        side = side_bias(Grades(on_left=on_left, on_right=on_right), accuracy)
+        fewest_ties, most_ties = wilson(ties / judgments, judgments)
         found[who] = Reliability(
             accuracy=round(accuracy, 5),
             accuracy_low=round(low, 5),
             accuracy_high=round(high, 5),
-            side_bias=round(side_bias(inclined, accuracy), 5),
+            side_bias=round(side.value, 5),
+            side_bias_low=round(side.low, 5),
+            side_bias_high=round(side.high, 5),
             tie_rate=round(ties / judgments, 5),
+            tie_rate_low=round(fewest_ties, 5),
+            tie_rate_high=round(most_ties, 5),
             judgments=round(judgments),
             evidence=round(on_left + on_right, 3),
         )

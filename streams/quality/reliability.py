@@ -29,13 +29,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
-from math import exp, log
+from math import exp, log, sqrt
 from operator import mul
 
 from msgspec.structs import replace
 
 from streams.events import Choice, Reliability, Struct
 from streams.quality.floor import WATCH
+from streams.quality.intervals import Z95, Estimate, wilson
 
 LEVELS = (0.03, 0.12, 0.22, 0.32, 0.42, 0.5, 0.56, 0.62, 0.68, 0.74, 0.8, 0.86, 0.91, 0.95, 0.98)
 PRIOR = (0.004, 0.006, 0.01, 0.01, 0.01, 0.09, 0.04, 0.07, 0.11, 0.14, 0.17, 0.16, 0.1, 0.06, 0.02)  # mean 0.74
@@ -171,34 +172,48 @@ def quantile(below: Sequence[float], share: float) -> float:
     return EDGES[at] + min(inside, 1.0) * (EDGES[at + 1] - EDGES[at])
 
 
-def side_bias(grades: Grades, accuracy: float) -> float:
+def side_bias(grades: Grades, accuracy: float) -> Estimate:
     """P(picks the left one | does not know) - 0.5, in [-0.5, 0.5]; see consensus.py for who knows.
 
     Somebody who guesses a share g of their judgments picks the left one with probability 1/2 + g·bias. So n picks give
     the bias with variance 1/(4·n·g²), and this is its posterior mean under a normal prior: of somebody who seldom
-    guesses, picks tell hardly anything.
+    guesses, picks tell hardly anything. The interval is the posterior's, with g taken as known.
     """
     on_left, on_right = max(grades.on_left, 0.0), max(grades.on_right, 0.0)
     picks, guesses = on_left + on_right, 1.0 - abs(2.0 * accuracy - 1.0)
     told = 4.0 * SIDE_SD**2 * guesses
-    bias = told * (on_left - on_right) / 2.0 / (1.0 + told * guesses * picks)
-    return min(max(bias, -0.499), 0.499)
+    shrink = 1.0 + told * guesses * picks
+    bias = min(max(told * (on_left - on_right) / 2.0 / shrink, -0.499), 0.499)
+    half = Z95 * SIDE_SD / sqrt(shrink)
+    return Estimate(value=bias, low=max(bias - half, -0.5), high=min(bias + half, 0.5))
+
+
+def tie_rate(grades: Grades) -> Estimate:
+    """P(says tie): the mean under a Beta prior, and Wilson's interval of as many judgments."""
+    ties = PRIOR_TIES + max(grades.ties, 0.0)
+    judgments = ties + PRIOR_DECISIVE + max(grades.on_left + grades.on_right, 0.0)
+    low, high = wilson(ties / judgments, judgments)
+    return Estimate(value=ties / judgments, low=low, high=high)
 
 
 def summary(
     grades: Grades, judgments: int, prior: Sequence[float] = PRIOR, watched: Sequence[float] = ()
 ) -> Reliability:
-    """Posterior means, and a 95 % interval of the accuracy; `watched`: see `changed`."""
+    """Posterior means with their 95 % intervals; `watched`: see `changed`."""
     weights = changed(belief(grades, prior), watched)
     below = list(accumulate(weights))
     accuracy = min(sum(map(mul, weights, LEVELS)), MOST_SURE)
-    ties, decisive = PRIOR_TIES + max(grades.ties, 0.0), PRIOR_DECISIVE + max(grades.on_left + grades.on_right, 0.0)
+    side, ties = side_bias(grades, accuracy), tie_rate(grades)
     return Reliability(
         accuracy=round(accuracy, 5),
         accuracy_low=round(min(quantile(below, 0.025), accuracy), 5),
         accuracy_high=round(max(quantile(below, 0.975), accuracy), 5),
-        side_bias=round(side_bias(grades, accuracy), 5),
-        tie_rate=round(ties / (ties + decisive), 5),
+        side_bias=round(side.value, 5),
+        side_bias_low=round(side.low, 5),
+        side_bias_high=round(side.high, 5),
+        tie_rate=round(ties.value, 5),
+        tie_rate_low=round(ties.low, 5),
+        tie_rate_high=round(ties.high, 5),
         judgments=judgments,
         evidence=round(max(grades.evidence, 0.0), 3),
     )

@@ -142,8 +142,9 @@ async def list_alerts(call: Call) -> Response:
 
 # ---------------------------------------------------------------- reads
 
-STANDING = ("standing", "standing_weight", "since", "by", "reason", "accuracy", "accuracy_low", "accuracy_high")
-LEARNED = ("side_bias", "tie_rate", "judgments", "evidence", "last_judgment_at")
+STANDING = ("standing", "standing_weight", "since", "by", "reason")
+RATES = tuple(f"{rate}{end}" for rate in ("accuracy", "side_bias", "tie_rate") for end in ("", "_low", "_high"))
+LEARNED = (*RATES, "judgments", "evidence", "last_judgment_at")
 DEFAULTS: dict[str, Any] = {
     "standing": "active",
     "standing_weight": 1.0,

@@ -138,6 +138,24 @@ def test_tie_rate() -> None:
     assert summary(grades, 400).tie_rate == pytest.approx(0.25, abs=0.01)
 
 
+@pytest.mark.parametrize(("bias", "ties", "judgments"), [(0.0, 0.1, 20), (0.2, 0.3, 40), (-0.3, 0.15, 200)])
+def test_intervals_of_side_bias_and_tie_rate_hold_what_is_true(bias: float, ties: float, judgments: int) -> None:
+    """Of guessers; narrower with more judgments, and the whole prior before any."""
+    dice, held = random.Random(7), {"side": 0, "ties": 0}
+    for _ in range(300):
+        grades = Grades()
+        for _ in range(judgments):
+            said: Choice = "tie" if dice.random() < ties else "a" if dice.random() < 0.5 + bias else "b"
+            grades = learn_choice(grades, 0, said, False)
+        side, tied = reliability.side_bias(grades, 0.5), reliability.tie_rate(grades)
+        held["side"] += side.low <= bias <= side.high
+        held["ties"] += tied.low <= ties <= tied.high
+    assert held["side"] >= 270, "95 % stated; fewer where the prior pulls a strong bias towards none"
+    assert held["ties"] >= 279
+    side = reliability.side_bias(Grades(), 0.5)
+    assert side.high == -side.low == pytest.approx(1.96 * reliability.SIDE_SD, abs=0.001)
+
+
 def test_old_evidence_counts_half_after_a_half_life_whatever_comes_first() -> None:
     old, new = 10 * DAY, 10 * DAY + HALF_LIFE_MS
     lessons: list[tuple[int, Choice]] = [(old, "a"), (new, "b")]
@@ -170,5 +188,6 @@ def test_a_summary_is_always_in_range(grades: Grades) -> None:
     known = summary(grades, 1)
     assert 0 < known.accuracy < 1
     assert 0 <= known.accuracy_low <= known.accuracy <= known.accuracy_high <= 1
-    assert -0.5 < known.side_bias < 0.5
+    assert -0.5 <= known.side_bias_low <= known.side_bias <= known.side_bias_high <= 0.5
+    assert 0 <= known.tie_rate_low <= known.tie_rate <= known.tie_rate_high <= 1
     assert known.evidence >= 0
