@@ -45,7 +45,7 @@ def per_cent(field: str, title: str, **more: Any) -> Spec:
     return {
         "field": field,
         "type": "quantitative",
-        "axis": axis(title, format=".0%", tickCount=5),
+        "axis": axis(title, format=".2~%", tickCount=5),
         "scale": {"zero": False},
         **more,
     }
@@ -55,7 +55,7 @@ def change(title: str, ticks: int) -> Spec:
     """A quantitative channel for differences of shares, without its field; never narrower than ±5%."""
     return {
         "type": "quantitative",
-        "axis": axis(title, format="+.0%", tickCount=ticks),
+        "axis": axis(title, format="+.1~%", tickCount=ticks),
         "scale": {"domain": {"unionWith": [-0.05, 0.05]}},
     }
 
@@ -348,7 +348,7 @@ def length_curve(colours: Palette) -> Spec:
     )
 
 
-def share_intervals(colours: Palette, rows: int, title: str, middle: float | None = None, form: str = ".0%") -> Spec:
+def share_intervals(colours: Palette, rows: int, title: str, middle: float | None = None, form: str = ".1~%") -> Spec:
     """Shares as dots with intervals, and a line at `middle`. Rows: name, share, low, high, n."""
     name = {"field": "name", "type": "nominal", "sort": IN_ORDER, "axis": axis(grid=False, labelLimit=220)}
     scaled = axis(title, format=form, tickCount=5)

@@ -105,23 +105,27 @@ def fleiss_kappas(kinds: Kinds, items: Floats) -> Floats:
         return np.full(len(items), np.nan)
     totals = items @ kinds.counts
     chance = ((totals / totals.sum(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    seen = items @ _same(kinds, per_item=True) / items.sum(axis=1)
+    seen = items @ _same(kinds) / items.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(chance < 1, (seen - chance) / (1 - chance), np.nan)
 
 
 def percents(kinds: Kinds, items: Floats) -> Floats:
-    """Share of pairs of judgments on the same item that say the same, every pair counted once."""
+    """Share of pairs of judgments on the same item that say the same, every judgment counted once.
+
+    That is the observed agreement inside alpha. Were every pair counted once, the items that needed many judgments
+    (n of them make n·(n - 1)/2 pairs), which are those that people disagree on, would outweigh all others.
+    """
     sizes = kinds.counts.sum(axis=1)
     with np.errstate(invalid="ignore"):
-        return np.asarray((items @ _same(kinds, per_item=False)) / (items @ (sizes * (sizes - 1))))
+        return np.asarray((items @ (sizes * _same(kinds))) / (items @ sizes))
 
 
-def _same(kinds: Kinds, *, per_item: bool) -> Floats:
-    """Ordered pairs of judgments that say the same, or their share of all pairs, of each kind."""
-    same: Floats = (kinds.counts * (kinds.counts - 1)).sum(axis=1)
+def _same(kinds: Kinds) -> Floats:
+    """The share of pairs of judgments that say the same, of each kind."""
     sizes = kinds.counts.sum(axis=1)
-    return same / (sizes * (sizes - 1)) if per_item else same
+    same: Floats = (kinds.counts * (kinds.counts - 1)).sum(axis=1) / (sizes * (sizes - 1))
+    return same
 
 
 # ---------------------------------------------------------------- of one set of rows
@@ -140,7 +144,7 @@ def fleiss_kappa(rows: Iterable[Row]) -> float | None:
 
 
 def percent(rows: Iterable[Row]) -> float | None:
-    """Share of pairs of judgments on the same item that say the same, in [0, 1]."""
+    """Share of pairs of judgments on the same item that say the same, in [0, 1]; see `percents`."""
     kinds = kinds_of(units(rows))
     return _only(percents(kinds, kinds.items[None, :]))
 

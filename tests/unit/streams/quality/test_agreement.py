@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score  # type: ignore[import-untyped]
 
 from streams.quality import agreement
+from streams.quality.pairs import numbered, pairs_of
 
 Rows = list[tuple[str, str, str]]
 
@@ -68,7 +69,7 @@ def test_intervals_hold_the_value_and_are_repeatable() -> None:
     assert found.alpha is not None
     assert found.alpha.value == agreement.krippendorff_alpha(rows)
     assert found.percent is not None
-    assert found.percent.value == agreement.percent(rows)
+    assert found.percent.value == pytest.approx(agreement.percent(rows))
 
 
 @pytest.mark.slow
@@ -132,9 +133,17 @@ def test_fleiss_of_the_paper() -> None:
     assert agreement.fleiss_kappa(rows) == pytest.approx(0.210, abs=5e-4)
 
 
-def test_percent_counts_every_pair_once() -> None:
+def test_percent_counts_every_judgment_once() -> None:
     rows = [("i", "w", "a"), ("i", "x", "a"), ("i", "y", "b"), ("j", "w", "b"), ("j", "x", "b")]
-    assert agreement.percent(rows) == pytest.approx(0.5)
+    assert agreement.percent(rows) == pytest.approx((3 * 1 / 3 + 2 * 1) / 5)
+
+
+def test_percent_is_what_the_causes_explain() -> None:
+    """Also where tasks on which people disagree were judged more often."""
+    rows = crowd(items=20, annotators=9, accuracy=0.5) + crowd(items=90, annotators=3, accuracy=0.8)[60:]
+    items, people, labels = (numbered(column)[0] for column in zip(*rows, strict=True))
+    pairs = pairs_of(items, people, labels)
+    assert agreement.percent(rows) == pytest.approx(np.average(pairs.same, weights=pairs.weight))
 
 
 def test_the_later_label_of_an_annotator_counts() -> None:
