@@ -40,7 +40,7 @@ def rows_of(test: Json) -> list[Json]:
 
 def drawn(one: Json) -> None:
     """The evidence for the newest alarm first; any other test at a choice."""
-    watched = session.watch(f"/v1/annotators/{one['annotator']}/evidence")
+    watched = session.watch(f"/v1/annotators/{session.part(one['annotator'])}/evidence")
     if watched.value is None or not watched.value["tests"]:
         return
     tests = {test["test"]: test for test in watched.value["tests"]}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
@@ -211,7 +210,7 @@ class Action:
     @property
     def path(self) -> str:
         """The route with its placeholders filled."""
-        return self.route.format(**{name: quote(value, safe="") for name, value in self.names.items()})
+        return self.route.format(**{name: session.part(value) for name, value in self.names.items()})
 
     def refused(self, role: str) -> str:
         """Why this role may not; "" where it may."""

@@ -11,6 +11,7 @@ import os
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -147,6 +148,11 @@ def _listing(address: str, role: str, path: str, name: str, identity: str, _secr
 @st.cache_data(ttl=300, max_entries=50, show_spinner=False)
 def _lines(address: str, role: str, path: str, lines: int, _secret: str) -> Answer:
     return now(), _connection(address).first_lines(_secret, path, lines)
+
+
+def part(name: str) -> str:
+    """A name as one part of a path: the ids of recorded annotators have a slash in them."""
+    return quote(name, safe="")
 
 
 def watch(path: str, **query: str | int) -> Watched:

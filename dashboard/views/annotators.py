@@ -374,7 +374,7 @@ def recent(one: Json) -> None:
 
 def detail(annotator: str) -> None:
     """One annotator. Not refreshed by itself, so that nothing moves while a lead decides."""
-    watched = session.watch(f"/v1/annotators/{annotator}")
+    watched = session.watch(f"/v1/annotators/{session.part(annotator)}")
     if not parts.seen(watched, "this annotator"):
         return
     one = watched.value

@@ -75,7 +75,7 @@ def pair(row: Json) -> str:
 def preview(batch: str) -> None:
     """The first rows of the dataset, one of them in full."""
     parts.title("Dataset", f"its first rows, as the trainer reads them; all of them: GET /v1/datasets/{batch}")
-    watched = session.watch_lines(f"/v1/datasets/{batch}", PREVIEW)
+    watched = session.watch_lines(f"/v1/datasets/{session.part(batch)}", PREVIEW)
     if not parts.seen(watched, "datasets"):
         return
     rows = watched.value
@@ -152,7 +152,7 @@ def swayed(batch: str) -> None:
 
 def detail(batch: str) -> None:
     """One batch."""
-    watched = session.watch(f"/v1/batches/{batch}")
+    watched = session.watch(f"/v1/batches/{session.part(batch)}")
     if not parts.seen(watched, "this batch"):
         return
     one = watched.value

@@ -172,7 +172,7 @@ def page() -> None:
     campaigns = session.watch("/v1/campaigns")
     names = [one["name"] for one in (campaigns.value or {}).get("campaigns", []) if one["mode"] == "live"]
     chosen = st.session_state.get("calibration-campaign", names[0] if names else "")
-    found = session.watch(f"/v1/campaigns/{chosen}/calibration") if names else campaigns
+    found = session.watch(f"/v1/campaigns/{session.part(chosen)}/calibration") if names else campaigns
     parts.head("Calibration", "The same few tasks for everybody: how people agree, side by side.", campaigns, found)
     if not parts.seen(found, "calibration rounds") or not names:
         return

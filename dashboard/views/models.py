@@ -35,7 +35,7 @@ def progress(run: Json) -> None:
 
 def curves(run: Json) -> None:
     """The run's metrics by step."""
-    watched = session.watch(f"/v1/runs/{run['run']}")
+    watched = session.watch(f"/v1/runs/{session.part(run['run'])}")
     rows = pd.DataFrame(
         [
             {"metric": metric, "stage": point["stage"].replace("_", " "), "step": point["step"], "value": value}
@@ -200,7 +200,7 @@ def decided(one: Json) -> None:
 def lineage(model: str) -> None:
     """What made this model."""
     parts.title("Lineage", f"everything that made it: GET /v1/models/{model}/lineage")
-    watched = session.watch(f"/v1/models/{model}/lineage")
+    watched = session.watch(f"/v1/models/{session.part(model)}/lineage")
     if not parts.seen(watched, "lineage"):
         return
     found = watched.value
@@ -266,7 +266,7 @@ def doubted(doubt: Json) -> str:
 
 def detail(model: str) -> None:
     """One model."""
-    watched = session.watch(f"/v1/models/{model}")
+    watched = session.watch(f"/v1/models/{session.part(model)}")
     if not parts.seen(watched, "this model"):
         return
     one = watched.value

@@ -236,7 +236,7 @@ def page() -> None:
         parts.empty("No annotators yet.", "There is nobody whose judgments could be taken back.")
         return
     person, query = chosen(watched.value)
-    found = session.watch(f"/v1/annotators/{person['annotator']}/quarantine", **query)
+    found = session.watch(f"/v1/annotators/{session.part(person['annotator'])}/quarantine", **query)
     if found.refused is not None and found.refused.status == CONFLICT:  # only the estimate can be missing
         parts.empty(
             "No alarm says since when.", "Choose a time above, or everything; the dry run then shows what that changes."

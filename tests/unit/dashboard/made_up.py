@@ -45,11 +45,11 @@ def judged_by_vendors() -> Judged:
             elif south and dice.random() < 0.2:
                 choice = "a" if a > b else "b"
             rows.append(
-                Compared(item=item, annotator=f"an{who:02}", choice=choice, swapped=dice.random() < 0.5, length_a=a,  # type: ignore[arg-type]
+                Compared(item=item, annotator=f"ukp/an{who:02}", choice=choice, swapped=dice.random() < 0.5, length_a=a,  # type: ignore[arg-type]
                          length_b=b, markdown_a=a // 200, markdown_b=dice.randint(0, 3), model_a="m1", model_b="m2",
                          answered_at=start + number * 8 * MINUTE + who * MINUTE)
             )  # fmt: skip
-    vendors = {f"an{who:02}": {"vendor": "south" if who % 2 else "north"} for who in range(12)}
+    vendors = {f"ukp/an{who:02}": {"vendor": "south" if who % 2 else "north"} for who in range(12)}
     return Judged(rows=rows, tags=tags, attributes=vendors)
 
 
@@ -64,7 +64,7 @@ def calibration_round(terms: Calibration, now: int, people: int, weeks: int) -> 
     for task in range(terms.tasks):
         for who in range(people - (weeks == 0 and task > 8)):
             right = (draw.random() < 0.93 - 0.05 * weeks) != (weeks == 0 and who == CONTRARY)
-            labels.append((f"c{task}", f"an{who:02}", "ab"[(task % 2) ^ right]))
+            labels.append((f"c{task}", f"ukp/an{who:02}", "ab"[(task % 2) ^ right]))
     name = round_of(terms, now - weeks * terms.every_days * DAY_MS)
     closed = 9 if weeks == 0 else terms.tasks
     return CalibrationRound(name=name, tasks=terms.tasks, closed=closed, people=people, labels=labels)

@@ -149,7 +149,7 @@ def test_a_key_in_the_environment_signs_in_and_can_be_left(service: Stub, monkey
 def test_what_a_role_may_not_do_is_disabled_and_says_why(
     opened: Callable[..., Any], page: str, button: str, role: str, allowed: bool
 ) -> None:
-    found = opened(page, f"plk_{role}", annotator="an00").button(key=button)
+    found = opened(page, f"plk_{role}", annotator="ukp/an00").button(key=button)
     assert found.disabled is not allowed
     assert allowed or f"Your role is {role}" in found.help
 
@@ -210,7 +210,7 @@ def test_a_refused_action_says_so_and_stays_open(asked: Any, service: Stub) -> N
 
 
 def test_a_quarantine_is_shown_before_it_is_done(opened: Callable[..., Any], service: Stub) -> None:
-    app = opened("quarantine", "plk_lead", annotator="an08")
+    app = opened("quarantine", "plk_lead", annotator="ukp/an08")
     said = words(app)
     assert "31 of 226 pairs touched, 9 with another verdict" in said
     assert "6 turn, 17 lost, 0 reached" in said
@@ -220,7 +220,7 @@ def test_a_quarantine_is_shown_before_it_is_done(opened: Callable[..., Any], ser
 
 
 def test_nothing_is_offered_where_nothing_is_left_to_take_back(opened: Callable[..., Any]) -> None:
-    app = opened("quarantine", "plk_lead", annotator="an10")  # suspended, and all is taken back
+    app = opened("quarantine", "plk_lead", annotator="ukp/an10")  # suspended, and all is taken back
     assert "none of these judgments counts any more" in words(app)
     assert not [button for button in app.button if button.key == "quarantine"]
     app.radio(key="quarantine-what").set_value("Put back (undo)").run()
@@ -228,7 +228,7 @@ def test_nothing_is_offered_where_nothing_is_left_to_take_back(opened: Callable[
 
 
 def test_a_quarantine_without_an_estimate_asks_for_a_time(opened: Callable[..., Any]) -> None:
-    app = opened("quarantine", "plk_lead", annotator="an07")
+    app = opened("quarantine", "plk_lead", annotator="ukp/an07")
     assert "No alarm says since when." in words(app)
     app.radio(key="quarantine-what").set_value("Everything").run()
     assert "31 of 226 pairs touched" in words(app)
@@ -241,7 +241,7 @@ def test_a_model_in_doubt_says_why(opened: Callable[..., Any]) -> None:
 
 
 def test_the_evidence_of_an_alarm_is_drawn_and_explained(opened: Callable[..., Any]) -> None:
-    app = opened("annotators", annotator="an08")
+    app = opened("annotators", annotator="ukp/an08")
     (choice,) = [box for box in app.selectbox if box.label == "Test"]
     assert choice.options == ["accuracy below the floor, since a moment"]
     said = words(app)
@@ -257,7 +257,7 @@ def test_a_lead_sees_appeals_with_their_words(opened: Callable[..., Any], servic
 
 
 def test_the_button_opens_the_dialog(opened: Callable[..., Any]) -> None:
-    app = opened("annotators", "plk_lead", annotator="an00").button(key="suspend").click().run()
+    app = opened("annotators", "plk_lead", annotator="ukp/an00").button(key="suspend").click().run()
     assert app.text_input(key="suspend-reason").label == "Reason"
 
 

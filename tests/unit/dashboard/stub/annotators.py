@@ -17,7 +17,7 @@ def annotators(state: State, parts: list[str], query: dict[str, str]) -> Json | 
     if not parts:
         people = [] if state.empty or query.get("after") else [annotator(state, i) for i in range(len(PEOPLE))]
         return {"annotators": people}
-    index = int(parts[0].removeprefix("an"))
+    index = int(parts[0].removeprefix("ukp/an"))
     if parts[-1] == "quarantine":
         return quarantine(state, index, query)
     if parts[-1] == "evidence":
@@ -45,7 +45,7 @@ def whole(state: State, index: int) -> Json:
 
 def annotator(state: State, index: int) -> Json:
     name, accuracy, half, side, ties, judgments, standing, alarm = PEOPLE[index]
-    now, annotator = state.clock(), f"an{index:02d}"
+    now, annotator = state.clock(), f"ukp/an{index:02d}"
     standing, reason = state.standings.get(
         annotator,
         (standing, {"suspended": f"alarm: {alarm}", "weighted": "accuracy below the floor"}.get(standing, "")),
@@ -67,7 +67,7 @@ def annotator(state: State, index: int) -> Json:
 def alert(state: State, index: int) -> Json:
     hypothesis = PEOPLE[index][7]
     return {
-        "alert": f"al{index}", "annotator": f"an{index:02d}", "campaign": "default", "hypothesis": hypothesis,
+        "alert": f"al{index}", "annotator": f"ukp/an{index:02d}", "campaign": "default", "hypothesis": hypothesis,
         "evidence": EVIDENCE[hypothesis], "since": state.clock() - 40 * MINUTE,
         "false_alarm_rate": 0.0 if hypothesis == "change" else 0.01,
         "judgment": "j7", "enforced": True, "at": state.clock() - 22 * MINUTE,
@@ -81,7 +81,7 @@ def evidence(state: State, index: int) -> Json:
         {"at": at + n * MINUTE, "evidence": math.exp(0.8 * math.sin(n / 3) + max(0, n - 50) * 0.28)} for n in range(90)
     ]
     levels = [{"standing": "weighted", "evidence": 1000.0}, {"standing": "suspended", "evidence": 20000.0}]
-    return {"annotator": f"an{index:02d}", "tests": [{"test": name, "levels": levels, "points": points}]}
+    return {"annotator": f"ukp/an{index:02d}", "tests": [{"test": name, "levels": levels, "points": points}]}
 
 
 def quarantine(state: State, index: int, query: dict[str, str]) -> Json | None:
@@ -100,7 +100,7 @@ def quarantine(state: State, index: int, query: dict[str, str]) -> Json | None:
     if standing == ("active" if undo else "suspended"):
         some["judgments"] = {"count": 0, "ids": []}
     return some | {
-        "annotator": f"an{index:02}", "standing": standing,
+        "annotator": f"ukp/an{index:02}", "standing": standing,
         "since": 0 if undo else state.clock() - 70 * MINUTE, "undo": undo,
         "alert": "" if undo else "al", "hypothesis": "" if undo else alarm,
         "batches": [{"batch": "b1", "campaign": "default", "size": 226, "members": 31, "holdout": 4, "changed": 9}],

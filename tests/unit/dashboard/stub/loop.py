@@ -77,7 +77,7 @@ def datasets(state: State, _parts: list[str], _query: dict[str, str]) -> str:
         "rejected": [{"role": "assistant", "content": "Rice is a staple food. <script>alert(1)</script> There are"
                       " many varieties of rice, and each of them has its own history and its own uses."}],
         "probability": 0.93, "p_a": 0.93, "p_b": 0.05, "p_tie": 0.02, "verdict": "a", "margin": 0.88,
-        "tags": {"domain": "chat"}, "judgments": ["j1", "j2", "j3"], "annotators": ["an00", "an01", "an02"],
+        "tags": {"domain": "chat"}, "judgments": ["j1", "j2", "j3"], "annotators": ["ukp/an00", "ukp/an01", "ukp/an02"],
     }  # fmt: skip
     rows = [row | {"task": f"5f{n:04x}", "probability": round(0.97 - n * 0.008, 3)} for n in range(40)]
     return "".join(json.dumps(r) + "\n" for r in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, unquote
 
 import httpx
 
@@ -58,7 +59,7 @@ class Stub(State):
         role = ROLES.get(key)
         if role is None or self.revoked:
             return _error(401, "unauthorized", "this key is not known here", "ask your lead for a key")
-        parts = path.removeprefix("/v1/").split("/")
+        parts = [unquote(part) for part in path.removeprefix("/v1/").split("/")]
         if method == "POST":
             return self._post(parts, body, role)
         if parts[0] in ("annotators", "quality", "alerts") and role not in ("lead", "admin", "engineer"):
@@ -75,7 +76,7 @@ class Stub(State):
     def _post(self, parts: list[str], body: Json, role: str) -> tuple[int, Any]:
         if parts[-1] in ("suspend", "reinstate") and role not in ("lead", "admin"):
             return _error(403, "forbidden", "only a lead may do this", "ask a lead")
-        self.actions.append(("/".join(parts), body))
+        self.actions.append(("/".join(quote(part, safe="") for part in parts), body))
         if parts[-1] in ("suspend", "reinstate"):
             standing = "suspended" if parts[-1] == "suspend" else "active"
             self.standings[parts[1]] = (standing, body["reason"])

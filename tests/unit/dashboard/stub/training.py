@@ -54,7 +54,7 @@ def models(state: State, parts: list[str], _query: dict[str, str]) -> Json:
         return {"models": [] if state.empty else models}
     if parts[-1] == "lineage":
         return {"model": parts[0], "run": "r2", "batch": "b1", "preferences": {"count": 226, "ids": ["5f0001"]},
-                "judgments": {"count": 689, "ids": ["j1"]}, "annotators": {"count": 9, "ids": ["an00"]},
+                "judgments": {"count": 689, "ids": ["j1"]}, "annotators": {"count": 9, "ids": ["ukp/an00"]},
                 "outputs": {"count": 226, "ids": ["o-17"]}}  # fmt: skip
     one = next(model for model in models if model["model"] == parts[0])
     promoted = one["status"] != "rejected"
