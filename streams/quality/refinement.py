@@ -1,16 +1,21 @@
 """The consensus of a finished set of judgments: what was learned last also counts for the tasks that came first.
 
-Online, a judgment is weighed with what was known at its time. Here everything is looked at together, by expectation
-maximisation over arrays. The model is a hierarchical Dawid and Skene (Paun et al., "Comparing Bayesian models of
+Online, a judgment is weighed with what was known at its time. Here everything is looked at together, again and
+again, over arrays. The model is a hierarchical Dawid and Skene (Paun et al., "Comparing Bayesian models of
 annotation", TACL 6, 2018) with the symmetry that preferences have: a and b are only names. On an item whose truth is
 decisive an annotator says the same, the opposite or tie; on one whose truth is a tie, a side or tie. Each of the two
 distributions has a Dirichlet prior around the crowd's own mean, which is learned as well: who judged little is
 believed like the crowd, and a small crowd like a usual one.
 
-People change, some on purpose. So the distributions are those of a span of 100 judgments of one annotator; the other
-spans of the same annotator (and the crowd) say no more about it than 20 judgments would, a partial pooling as in Gelman
-and Hill 2007, chapter 12. Somebody who turns against the truth halfway is then believed at first and known as reversed
-afterwards.
+People change, some on purpose. So an annotator's judgments are cut into spans of 25, and either one distribution holds
+for all of them, or one before a border between two spans and another after it. How likely each border is follows in
+closed form, as the evidence of the two sides (the Dirichlet-multinomial; Smith, "A Bayesian approach to inference about
+a change-point", Biometrika 62, 1975). Somebody who turns against the truth is so believed before and known as reversed
+afterwards, and somebody who never does is judged by all they said.
+
+Nobody confirms themselves: what a judgment is weighed with is learned from all the others, without what this one did to
+the counts (collapsed variational Bayes of order zero in the place of expectation maximisation: Asuncion et al., "On
+smoothing and inference for topic models", UAI 2009).
 
 Items differ: some are hard, and there everybody follows one distribution of the crowd that is nearer to chance (a
 continuous difficulty is GLAD's, Whitehill et al., NeurIPS 2009). Their share cannot be learned from the items that
@@ -31,6 +36,7 @@ from numpy.typing import NDArray
 
 from streams.events import Reliability, Struct
 from streams.quality.consensus import CHOICES, Posterior
+from streams.quality.gamma import log_gamma
 from streams.quality.intervals import wilson
 from streams.quality.labelled import Labelled
 from streams.quality.reliability import Grades, left, side_bias
@@ -40,10 +46,11 @@ Index = NDArray[np.int64]
 
 ROUNDS = 40  # more changes no verdict on the sets it was tried on
 CROWD = 8.0  # judgments that the crowd's mean is worth for an annotator, on either kind of truth
-SPAN = 100  # judgments of one annotator that share a distribution
-OTHERS = 20.0  # judgments that all other spans of the same annotator, and the crowd, count for, at most
-HARD_SHARES = (0.01, 0.05, 0.1, 0.2, 0.3)  # of items: one of these, or between
-FOLDS, FOLD_ROUNDS = 5, 15
+SPAN = 25  # judgments of one annotator between two borders at which they may have changed
+CHANGED = 0.1  # P(an annotator changed), beforehand
+HARD_SHARES = (0.3, 0.2, 0.1, 0.05, 0.01)  # of items: one of these, or between
+FOLDS = 5
+SHARE_ROUNDS = 10  # for each share, from what the share before came to
 MOST_FOR_SHARE = 50_000  # judgments, the newest, that the share of hard items is learned from
 HARD_EDGE = 0.25  # of what the crowd knows beyond chance, this much is left on a hard item
 LEAST = 1e-6  # nothing that was said is impossible
@@ -68,17 +75,21 @@ class Refined(Struct, frozen=True, kw_only=True):
 
 
 class Model:
-    """The parameters: what is said on decisive items (3) and on ties (2), rows sum to 1.
+    """The parameters: what is said on decisive items (3) and on ties (2).
 
-    `decisive` and `tied` are of spans, `own_decisive` and `own_tied` of annotators over all their time.
+    `decisive` and `tied` are of spans, as counts of judgments, those that the prior is worth with them; `counted`
+    (judgments, 3) is what each judgment gave to them, where the truth is a, b or a tie. `own_decisive` and `own_tied`
+    are of annotators over all their time, rows sum to 1.
     """
 
-    def __init__(self, spans: int, hard_share: float) -> None:
+    def __init__(self, judged: Judged, hard_share: float) -> None:
         self.hard_share = hard_share
         self.truths, self.crowd_decisive, self.crowd_tied = TRUTHS, DECISIVE, TIED
-        self.decisive: Array = np.tile(self.crowd_decisive, (spans, 1))
-        self.tied: Array = np.tile(self.crowd_tied, (spans, 1))
-        self.own_decisive, self.own_tied = self.decisive, self.tied  # until the first M step
+        self.decisive: Array = np.tile(CROWD * self.crowd_decisive, (len(judged.owner), 1))
+        self.tied: Array = np.tile(CROWD * self.crowd_tied, (len(judged.owner), 1))
+        self.counted: Array = np.zeros((len(judged.choice), 3))
+        self.own_decisive: Array = np.tile(self.crowd_decisive, (len(judged.annotators), 1))
+        self.own_tied: Array = np.tile(self.crowd_tied, (len(judged.annotators), 1))
 
     @property
     def hard_decisive(self) -> Array:
@@ -91,7 +102,7 @@ class Model:
 class Judged:
     """The judgments as arrays: items, annotators and spans by number, choices 0, 1, 2 for a, b, tie.
 
-    `owner` is the annotator of each span.
+    `owner` is the annotator of each span; the spans of an annotator follow each other, in the order of their time.
     """
 
     def __init__(self, judgments: Sequence[Labelled]) -> None:
@@ -102,6 +113,7 @@ class Judged:
         self.item: Index = np.array([item_at[each.item] for each in judgments], dtype=np.int64)
         self.who: Index = np.array([person_at[each.annotator] for each in judgments], dtype=np.int64)
         self.span, self.owner = _spans(self.who)
+        self.first: Index = np.searchsorted(self.owner, np.arange(len(people)))  # span of each annotator
         self.choice: Index = np.array([CHOICES.index(each.choice) for each in judgments], dtype=np.int64)
         self.weight: Array = np.array([each.weight for each in judgments], dtype=np.float64)
         self.side: Index = np.array([_side(each) for each in judgments], dtype=np.int64)  # left, right, tie
@@ -121,9 +133,14 @@ class Judged:
 
     def per_annotator(self, spans: Array) -> Array:
         """Those sums by annotator, (annotators, kinds)."""
-        sums = np.zeros((len(self.annotators), spans.shape[1]))
-        np.add.at(sums, self.owner, spans)
+        sums: Array = np.add.reduceat(spans, self.first, axis=0)
         return sums
+
+    def until(self, spans: Array) -> Array:
+        """The sums over the spans of the same annotator up to each, itself with them, (spans, kinds)."""
+        sums = np.cumsum(spans, axis=0)
+        before: Array = (sums - spans)[self.first]
+        return sums - before[self.owner]
 
 
 def _spans(who: Index) -> tuple[Index, Index]:
@@ -155,36 +172,53 @@ def refine(judgments: Sequence[Labelled], rounds: int = ROUNDS) -> Refined:
 
 def fit(judged: Judged, hard_share: float, rounds: int, items: Array | None = None) -> Model:
     """The parameters after so many rounds; `items` (items,) is 1 for those to learn from, and 0 (default: all)."""
-    model = Model(len(judged.owner), hard_share)
-    for _ in range(rounds):
-        belief = expect(model, judged)
-        maximise(model, judged, belief if items is None else belief * items[:, None, None])
+    model = Model(judged, hard_share)
+    improve(model, judged, rounds, np.ones(len(judged.items)) if items is None else items)
     return model
+
+
+def improve(model: Model, judged: Judged, rounds: int, items: Array) -> None:
+    """So many rounds more."""
+    for _ in range(rounds):
+        maximise(model, judged, expect(model, judged) * items[:, None, None])
 
 
 def learned_share(judged: Judged) -> float:
     """The share of hard items that foretells best what is said on items that nobody was judged by."""
     fold = np.arange(len(judged.items)) % FOLDS
     found = np.zeros(len(HARD_SHARES))
-    for at, share in enumerate(HARD_SHARES):
-        for number in range(FOLDS):
-            model = fit(judged, share, FOLD_ROUNDS, (fold != number).astype(np.float64))
+    for number in range(FOLDS):
+        learned = (fold != number).astype(np.float64)
+        model = fit(judged, HARD_SHARES[0], ROUNDS, learned)
+        for at, share in enumerate(HARD_SHARES):
+            model.hard_share = share
+            improve(model, judged, SHARE_ROUNDS, learned)
             found[at] += evidence(model, judged)[fold == number].sum()
-    return float(np.average(HARD_SHARES, weights=np.exp(found - found.max())))
+    width = np.abs(np.gradient(HARD_SHARES))  # each stands for those around it
+    return float(np.average(HARD_SHARES, weights=width * np.exp(found - found.max())))
 
 
 def told(model: Model, judged: Judged) -> Array:
     """log P(what was said | truth, difficulty) of each judgment, (judgments, 2, 3), usual items first."""
     is_tie = (judged.choice == TIE).astype(np.int64)
-    a_side = np.log([2.0, 1.0])  # on a tie, a side is a or b
-    decisive, tied = np.log(model.decisive), np.log(model.tied) - a_side
-    hard, hard_tied = np.log(model.hard_decisive), np.log(model.crowd_tied) - a_side
+    a_side = np.log([2.0, 1.0])[is_tie]  # on a tie, a side is a or b
+    hard, hard_tied = np.log(model.hard_decisive), np.log(model.crowd_tied)
+    on_a, on_b, on_tie = model.counted.T
     logs = np.empty((len(judged.choice), 2, 3))
-    for truth in (0, 1):
+    for truth, mine in ((0, on_a), (1, on_b)):
         relation = judged.relation(truth)
-        logs[:, 0, truth] = decisive[judged.span, relation]
+        mine = np.where(relation == TIE, on_a + on_b, mine)
+        logs[:, 0, truth] = _without(model.decisive, judged.span, relation, mine, on_a + on_b)
         logs[:, 1, truth] = hard[relation]
-    logs[:, 0, TIE], logs[:, 1, TIE] = tied[judged.span, is_tie], hard_tied[is_tie]
+    logs[:, 0, TIE] = _without(model.tied, judged.span, is_tie, on_tie, on_tie) - a_side
+    logs[:, 1, TIE] = hard_tied[is_tie] - a_side
+    return logs
+
+
+def _without(counts: Array, span: Index, kind: Index, mine: Array, all_mine: Array) -> Array:
+    """log P(a judgment of that kind) by its span's counts, less what it gave to its kind (`mine`) and to all."""
+    left = np.maximum(counts[span, kind] - mine, LEAST)
+    logs: Array = np.log(left / (counts.sum(axis=1)[span] - all_mine))
     return logs
 
 
@@ -212,8 +246,8 @@ def expect(model: Model, judged: Judged) -> Array:
 
 
 def maximise(model: Model, judged: Judged, belief: Array) -> None:
-    """The M step: the spans' distributions around their annotator's and the crowd's, and the shares of truths."""
-    usual = belief[:, 0, :][judged.item] * judged.weight[:, None]
+    """The M step: the counts of spans, around their annotator's and the crowd's, and the shares of truths."""
+    model.counted = usual = belief[:, 0, :][judged.item] * judged.weight[:, None]
     is_tie = (judged.choice == TIE).astype(np.int64)
     on_a, on_b = (judged.per_span(judged.relation(truth), usual[:, truth], 3) for truth in (0, 1))
     decisive = on_a + on_b
@@ -226,11 +260,34 @@ def maximise(model: Model, judged: Judged, belief: Array) -> None:
 
 
 def _around(judged: Judged, spans: Array, crowd: Array) -> tuple[Array, Array]:
-    """The distributions of spans and of annotators from the spans' sums, shrunk towards the crowd's mean."""
-    people = judged.per_annotator(spans)
-    others = people[judged.owner] - spans + CROWD * crowd
-    worth = OTHERS / np.maximum(others.sum(axis=1, keepdims=True), OTHERS)
-    return _shares(spans + worth * others), _shares(people + CROWD * crowd)
+    """The counts that hold for each span, and the annotators' means, from the spans' own counts and the crowd's mean.
+
+    After each span an annotator may have changed; after the last one means never, and nothing is left after it.
+    """
+    prior = CROWD * crowd + LEAST
+    own, until = judged.per_annotator(spans), judged.until(spans)
+    after = np.maximum(own[judged.owner] - until, 0.0)  # rounding
+    changed = _changed(judged, _evidence(until, prior) + _evidence(after, prior))[:, None]
+    before, after = changed * until, changed * after
+    later = judged.per_annotator(before)[judged.owner] - judged.until(before) + before  # changes yet to come
+    return later + judged.until(after) - after + prior, _shares(own + CROWD * crowd)
+
+
+def _changed(judged: Judged, evidence: Array) -> Array:
+    """P(the annotator changed after this span and no other), (spans,), from the log evidence of that."""
+    spans = np.bincount(judged.owner)
+    prior = np.log(CHANGED / np.maximum(spans - 1, 1))[judged.owner]
+    prior[judged.first + spans - 1] = np.log(1 - CHANGED)
+    logs = evidence + prior
+    raw = np.exp(logs - np.maximum.reduceat(logs, judged.first)[judged.owner])
+    shares: Array = raw / np.add.reduceat(raw, judged.first)[judged.owner]
+    return shares
+
+
+def _evidence(sums: Array, prior: Array) -> Array:
+    """log P(what was said), (spans,), up to a constant, where its distribution is Dirichlet with that prior."""
+    found: Array = log_gamma(sums + prior).sum(axis=1) - log_gamma(sums.sum(axis=1) + prior.sum())
+    return found
 
 
 def _shares(sums: Array) -> Array:
