@@ -139,7 +139,8 @@ def evidence_curve(colours: Palette, span_ms: int, levels: list[Spec], since: in
     """
     at = _time(span_ms)
     scale = {"type": "log", "nice": False}
-    scaled = axis("evidence", format="~s", values=[10.0**power for power in range(-2, 10)])
+    labels = "replace(replace(replace(datum.label, 'k', ' k'), 'M', ' M'), 'G', ' bn')"  # as wording.count
+    scaled = axis("evidence", format="~s", labelExpr=labels, values=[10.0**power for power in range(-2, 10)])
     evidence = {"field": "evidence", "type": "quantitative", "scale": scale, "axis": scaled}
     tooltip = [
         {"field": "at", "type": "temporal", "format": "%d %b %H:%M:%S", "title": "at"},

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, tzinfo
 
 MINUS, DASH = "\u2212", "\u2013"
+HALF_A_YEAR_MS = 183 * 86_400_000
 
 
 def count(number: float | None) -> str:
-    """12,345; 123 k; 1.2 M."""
+    """12,345; 123 k; 1.2 M; 1.0 bn."""
     if number is None:
         return DASH
     if abs(number) < 100_000:
         return f"{number:,.0f}"
-    return f"{number / 1e3:,.0f} k" if abs(number) < 999_500 else f"{number / 1e6:,.1f} M"
+    if abs(number) < 999_500:
+        return f"{number / 1e3:,.0f} k"
+    return f"{number / 1e6:,.1f} M" if abs(number) < 999.95e6 else f"{number / 1e9:,.1f} bn"
 
 
 def rate(per_second: float) -> str:
@@ -53,7 +57,7 @@ def between(low: float, high: float, digits: int = 0) -> str:
 
 
 def span(milliseconds: float) -> str:
-    """A length of time in its two largest units: 8 s, 3 min, 2 h 5 min, 4 d 1 h."""
+    """A length of time in its two largest units: 8 s, 3 min, 2 h 5 min, 4 d 1 h; of months, in days or years."""
     seconds = max(0, round(milliseconds / 1000))
     if seconds < 60:
         return f"{seconds} s"
@@ -62,7 +66,9 @@ def span(milliseconds: float) -> str:
         return f"{minutes} min"
     if hours < 48:
         return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+    if days >= 2 * 365:
+        return f"{days // 365} years"
+    return f"{days} d {hours % 24} h" if hours % 24 and days < 60 else f"{days} d"
 
 
 def ago(at: int | None, now: int) -> str:
@@ -77,10 +83,13 @@ def moment(at: int | None, zone: tzinfo | None = None) -> datetime | None:
     return datetime.fromtimestamp(at / 1000, zone or UTC) if at else None
 
 
-def clock(at: int | None, zone: tzinfo | None = None) -> str:
-    """21 Nov 09:35:41."""
+def clock(at: int | None, zone: tzinfo | None = None, now: float | None = None) -> str:
+    """21 Nov 09:35:41, and with its year what is half a year from `now` (ms; by default the time it is)."""
     found = moment(at, zone)
-    return f"{found.day} {found:%b %H:%M:%S}" if found else DASH
+    if not (found and at):
+        return DASH
+    is_near = abs((time.time() * 1000 if now is None else now) - at) < HALF_A_YEAR_MS
+    return f"{found.day} {found:%b %H:%M:%S}" if is_near else f"{found.day} {found:%b %Y %H:%M}"
 
 
 def sentence(said: str) -> str:

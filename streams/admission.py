@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -28,6 +27,7 @@ from streams.events import (
     Choice,
     Judgment,
     Message,
+    Mode,
     Output,
     Part,
     Response,
@@ -60,7 +60,7 @@ class TaskFacts(Struct, frozen=True, kw_only=True):
     prompt_length: int
     length_a: int
     length_b: int
-    mode: Literal["live", "recorded"]
+    mode: Mode
     correlation: str
 
 

@@ -365,7 +365,7 @@ def recent(one: Json) -> None:
         }
     )
     config = {
-        "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss"),
+        "When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss"),
         "Agreement": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
         "Weight": st.column_config.NumberColumn(format="%.2f", help="In the consensus; 0 keeps it out"),
     }

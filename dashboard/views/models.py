@@ -118,7 +118,7 @@ def table(models: list[Json]) -> str:
             format="percent", help="The champion at that time, on the same pairs"
         ),
         "KL, nats": st.column_config.NumberColumn(format="%.2f", help="A response, to the reference model"),
-        "Made": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss"),
+        "Made": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss"),
     }
     return str(models[parts.pick(frame, "models", 260, config)]["model"])
 

@@ -131,7 +131,7 @@ def letters() -> None:
         }
     )
     config = {
-        "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss"),
+        "When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss"),
         "Why": st.column_config.TextColumn(width="large"),
     }
     letter(found[parts.pick(frame, "letters", 260, config)])

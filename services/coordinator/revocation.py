@@ -38,7 +38,7 @@ class InForce:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """One judgment of a live campaign, as the view knows it."""
+    """One judgment, as the view knows it."""
 
     judgment: str
     task: str
@@ -98,13 +98,12 @@ def standings_in_force(sql: Connection) -> list[InForce]:
 def judgments_of(
     sql: Connection, annotator: str, *, withdrawn: bool, since: int = 0, limit: int = MOST_PLANNED
 ) -> list[Judged]:
-    """The annotator's judgments from `since` on (ms), oldest first; those of recorded campaigns are left alone."""
-    judgments, tasks = m.judgments.c, m.tasks.c
+    """The annotator's judgments from `since` on (ms), oldest first."""
+    judgments = m.judgments.c
     at = func.coalesce(func.nullif(judgments.answered_at, 0), judgments.ingested_at)
     rows = sql.execute(
         select(judgments.judgment, judgments.task, judgments.campaign, at)
-        .join(m.tasks, tasks.task == judgments.task)
-        .where(judgments.annotator == annotator, judgments.withdrawn.is_(withdrawn), tasks.mode == "live", at >= since)
+        .where(judgments.annotator == annotator, judgments.withdrawn.is_(withdrawn), at >= since)
         .order_by(judgments.log_offset)
         .limit(limit)
     )

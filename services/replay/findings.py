@@ -56,11 +56,11 @@ class Annotator(msgspec.Struct, kw_only=True):
     accuracy_low: float
     accuracy_high: float
     side_bias: float
-    side_bias_low: float
-    side_bias_high: float
+    side_bias_low: float | None
+    side_bias_high: float | None
     tie_rate: float
-    tie_rate_low: float
-    tie_rate_high: float
+    tie_rate_low: float | None
+    tie_rate_high: float | None
 
 
 class Findings(msgspec.Struct, kw_only=True):

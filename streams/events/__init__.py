@@ -25,7 +25,7 @@ from streams.events.campaigns import (
 )
 from streams.events.content import Message, Part, Text
 from streams.events.dead_letters import DeadLetter
-from streams.events.envelope import Choice, Event, Origin, Role, Struct, digest
+from streams.events.envelope import Choice, Event, Mode, Origin, Role, Struct, digest
 from streams.events.judgments import Agreement, Assessment, Check, Flag, Judgment, Preference, Reliability, Retraction
 from streams.events.tasks import (
     Assignment,
@@ -63,6 +63,7 @@ __all__ = [
     "Hypothesis",
     "Judgment",
     "Message",
+    "Mode",
     "Origin",
     "Output",
     "Part",

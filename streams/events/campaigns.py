@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from streams.events.envelope import Event, Struct
+from streams.events.envelope import Event, Mode, Struct
 
 
 class Criterion(Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class Campaign(Event, frozen=True, kw_only=True):
 
     name: str
     version: int
-    mode: Literal["live", "recorded"] = "live"  # recorded: no grants, no early stop, suspensions not enforced
+    mode: Mode = "live"
     guideline: str = ""  # markdown
     criteria: tuple[Criterion, ...] = (
         Criterion(name="helpful", question="Which one helps more?"),

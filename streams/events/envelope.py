@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 Choice = Literal["a", "b", "tie"]
+Mode = Literal["live", "recorded"]  # of a campaign; recorded: no grants, no early stop, alarms not enforced
 Role = Literal["annotator", "adjudicator", "model"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from streams.events.envelope import Choice, Event, Role, Struct
+from streams.events.envelope import Choice, Event, Mode, Role, Struct
 from streams.events.tasks import Candidate
 
 Flag = Literal["both_bad", "unsure", "broken", "critical"]
@@ -34,7 +34,7 @@ class Judgment(Event, frozen=True, kw_only=True):
     spread: bool = False  # its campaign wants the spread of views
     reason_sketch: str = ""  # MinHash (streams/quality/reasons.py): likeness can be told, the words cannot
     reason_signs: tuple[str, ...] = ()  # turns of phrase of language models that were found
-    mode: Literal["live", "recorded"] = "live"
+    mode: Mode = "live"
 
 
 class Reliability(Struct, frozen=True, kw_only=True):
@@ -44,11 +44,11 @@ class Reliability(Struct, frozen=True, kw_only=True):
     accuracy_low: float  # 95 % interval
     accuracy_high: float
     side_bias: float  # P(picks the left one | wrong or guessing) - 0.5, in [-0.5, 0.5]
-    side_bias_low: float = -0.5  # 95 % interval; of older events, which have none, the whole range
-    side_bias_high: float = 0.5
+    side_bias_low: float | None = None  # 95 % interval; older events have none
+    side_bias_high: float | None = None
     tie_rate: float  # P(says tie)
-    tie_rate_low: float = 0.0  # 95 % interval, likewise
-    tie_rate_high: float = 1.0
+    tie_rate_low: float | None = None  # likewise
+    tie_rate_high: float | None = None
     judgments: int  # seen in all
     evidence: float  # effective number of graded judgments behind `accuracy`, after forgetting
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from streams.events.envelope import Choice, Event, Role, Struct
+from streams.events.envelope import Choice, Event, Mode, Role, Struct
 
 TaskStatus = Literal["open", "escalated", "closed"]
 SignalKind = Literal["thumbs_up", "thumbs_down", "edit", "retry", "conversion", "other"]
@@ -36,7 +36,7 @@ class Output(Event, frozen=True, kw_only=True):
     target_posterior: float = 0.9
     min_judgments: int = 1
     overlap_cap: int = 7
-    mode: Literal["live", "recorded"] = "live"
+    mode: Mode = "live"
     zero_tolerance: bool = False
     holdout: bool = False  # by prompt digest; its pairs are never trained on
     gold: Choice | None = None  # known answer: a quality check, never trained on
@@ -84,7 +84,7 @@ class Task(Event, frozen=True, kw_only=True):
     target_posterior: float = 0.9
     min_judgments: int = 1
     overlap_cap: int = 7
-    mode: Literal["live", "recorded"] = "live"
+    mode: Mode = "live"
     zero_tolerance: bool = False
     holdout: bool = False
     gold: Choice | None = None

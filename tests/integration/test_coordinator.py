@@ -212,12 +212,6 @@ def test_what_is_only_reported_withdraws_nothing(service: Service) -> None:
     assert revoke(service) == 0
 
 
-def test_judgments_of_a_recorded_campaign_stay(service: Service) -> None:
-    append(service, *decided("t1", mode="recorded")[:1])
-    append(service, judgment("t1", 100), standing("suspended", 50))
-    assert revoke(service) == 0
-
-
 def test_a_dry_run_names_what_would_be_touched_and_touches_nothing(service: Service) -> None:
     judge_three(service)
     append(service, *decided("t2"), *decided("t3"))

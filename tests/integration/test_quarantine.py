@@ -34,35 +34,35 @@ TASKS = 30
 TURNED_AT = NOW - 50_000  # mallory answers reversed from then on
 
 
-def task(name: str) -> e.Task:
+def task(name: str, mode: e.Mode = "live") -> e.Task:
     a, b = (
         e.Candidate(output=f"o-{name}", position=i, response=e.Response(digest=f"{name}-{i}", length=40))
         for i in (0, 1)
     )
     return e.Task(
         id=name, task=name, a=a, b=b, prompt_digest=name, prompt_length=9, overlap=3, overlap_cap=5, min_judgments=2,
-        target_posterior=0.7,
+        target_posterior=0.7, mode=mode,
     )  # fmt: skip
 
 
-def judgment(name: str, annotator: str, choice: e.Choice, at: int) -> e.Judgment:
+def judgment(name: str, annotator: str, choice: e.Choice, at: int, mode: e.Mode = "live") -> e.Judgment:
     identity = judgment_id(name, annotator, 1)
     return e.Judgment(
         id=identity, judgment=identity, task=name, annotator=annotator, choice=choice, answered_at=at, ingested_at=at,
-        swapped=sides_swapped(name, annotator),
+        swapped=sides_swapped(name, annotator), mode=mode,
     )  # fmt: skip
 
 
-def crowd() -> list[e.Event]:
+def crowd(mode: e.Mode = "live") -> list[e.Event]:
     """Two honest judgments a task and mallory's, which say the contrary from the middle on."""
     dice = random.Random(5)
     events: list[e.Event] = []
     for number in range(TASKS):
         name, at = f"t{number:02}", NOW - 100_000 + 3_000 * number
-        events.append(task(name))
+        events.append(task(name, mode))
         truth: tuple[e.Choice, e.Choice] = ("a", "b") if dice.random() < 0.5 else ("b", "a")
-        events += [judgment(name, annotator, truth[0], at) for annotator in dice.sample(PEOPLE, 2)]
-        events.append(judgment(name, "mallory", truth[at >= TURNED_AT], at))
+        events += [judgment(name, annotator, truth[0], at, mode) for annotator in dice.sample(PEOPLE, 2)]
+        events.append(judgment(name, "mallory", truth[at >= TURNED_AT], at, mode))
     return events
 
 
@@ -147,6 +147,22 @@ def test_quarantine_then_reinstate_leaves_every_verdict_as_it_was(judged: World)
     assert verdicts(judged) == before
     for row in back["verdicts"]["rows"]:
         assert (before[row["task"]][0], before[row["task"]][-1]) == (row["verdict_after"], row["status_after"])
+
+
+def test_a_lead_can_take_recorded_judgments_back_too(tmp_path: Path) -> None:
+    """Alarms enforce nothing there; what people decide holds everywhere."""
+    with opened(tmp_path, Clock()) as world:
+        append(world.service, *crowd("recorded"))
+        before, found = verdicts(world), dry_run(world, f"?since={TURNED_AT}")
+        assert found["judgments"]["count"] > 5
+        quarantine(world, TURNED_AT)
+        assert settle(world) == found["judgments"]["count"]
+        after = verdicts(world)
+        for row in found["verdicts"]["rows"]:
+            assert (after[row["task"]][0], after[row["task"]][-1]) == (row["verdict_after"], row["status_after"])
+        reinstate(world)
+        assert settle(world) == found["judgments"]["count"]
+        assert verdicts(world) == before
 
 
 def test_a_reinstated_annotator_is_not_suspended_again_by_the_same_judgments(judged: World) -> None:

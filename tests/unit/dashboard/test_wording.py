@@ -17,6 +17,7 @@ from dashboard import wording
         (123_456, "123 k"),
         (999_499, "999 k"),
         (1_234_567, "1.2 M"),
+        (1e9, "1.0 bn"),
         (None, "–"),
     ],
 )
@@ -41,6 +42,8 @@ def test_rate(per_second: float, said: str) -> None:
         (7_500_000, "2 h 5 min"),
         (4 * 86_400_000 + 3_600_000, "4 d 1 h"),
         (4 * 86_400_000, "4 d"),
+        (100 * 86_400_000 + 3_600_000, "100 d"),
+        (3_927 * 86_400_000, "10 years"),
     ],
 )
 def test_span(milliseconds: float, said: str) -> None:
@@ -56,8 +59,9 @@ def test_ago() -> None:
 
 def test_clock_is_the_viewers() -> None:
     at = int(datetime(2026, 11, 21, 9, 35, 41, tzinfo=UTC).timestamp() * 1000)
-    assert wording.clock(at) == "21 Nov 09:35:41"
-    assert wording.clock(at, ZoneInfo("Asia/Tokyo")) == "21 Nov 18:35:41"
+    assert wording.clock(at, now=at) == "21 Nov 09:35:41"
+    assert wording.clock(at, ZoneInfo("Asia/Tokyo"), now=at) == "21 Nov 18:35:41"
+    assert wording.clock(at, now=at + 200 * 86_400_000) == "21 Nov 2026 09:35"
     assert wording.clock(0) == "–"
 
 

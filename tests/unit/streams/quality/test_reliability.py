@@ -188,6 +188,7 @@ def test_a_summary_is_always_in_range(grades: Grades) -> None:
     known = summary(grades, 1)
     assert 0 < known.accuracy < 1
     assert 0 <= known.accuracy_low <= known.accuracy <= known.accuracy_high <= 1
-    assert -0.5 <= known.side_bias_low <= known.side_bias <= known.side_bias_high <= 0.5
-    assert 0 <= known.tie_rate_low <= known.tie_rate <= known.tie_rate_high <= 1
+    assert None not in (known.side_bias_low, known.side_bias_high, known.tie_rate_low, known.tie_rate_high)
+    assert -0.5 <= (known.side_bias_low or 0.0) <= known.side_bias <= (known.side_bias_high or 0.0) <= 0.5
+    assert 0 <= (known.tie_rate_low or 0.0) <= known.tie_rate <= (known.tie_rate_high or 0.0) <= 1
     assert known.evidence >= 0
