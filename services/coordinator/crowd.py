@@ -35,18 +35,19 @@ _log = structlog.get_logger("crowd")
 
 
 def alerts_for_rings(tasks: Sequence[Answered], now: int) -> list[Alert]:
-    """One alert a member of every ring."""
-    found = collusion.pairs(tasks)
+    """One alert a member of every ring; another once their common mistakes have doubled."""
     alerts: list[Alert] = []
-    for ring in collusion.rings(found, FALSE_DISCOVERIES):
-        inside = [one for pair, one in found.items() if set(pair) <= set(ring)]
-        evidence: Evidence = {
-            "shared": sum(one.shared for one in inside),
-            "together": sum(one.together for one in inside),
-            "expected": round(sum(one.expected for one in inside), 1),
-            "capital": round(max(one.evidence for one in inside), 1),
-        }
-        alerts += _alerts("collusion", ring, evidence, now)
+    for ring in collusion.rings(tasks, FALSE_DISCOVERIES):
+        for member in ring:
+            evidence: Evidence = {
+                "shared": member.shared,
+                "together": member.together,
+                "expected": round(member.expected, 1),
+                "capital": round(member.evidence, 1),
+            }
+            others = [one.annotator for one in ring if one is not member]
+            again = str(member.together.bit_length())
+            alerts.append(_alert("collusion", member.annotator, others, evidence, now, (again,)))
     return alerts
 
 
@@ -96,21 +97,35 @@ def _alerts(
 ) -> Iterator[Alert]:
     """One a member of the group, which names the others."""
     for annotator in group:
-        others = ", ".join(who for who in group if who != annotator)
-        identity = digest("alert", hypothesis, annotator, *group)
-        yield Alert(
-            id=identity,
-            alert=identity,
-            annotator=annotator,
-            hypothesis=hypothesis,
-            evidence={"with": others, **evidence},
-            since=since,
-            false_alarm_rate=rate,
-            enforced=False,
-            actor="coordinator",
-            occurred_at=now,
-            ingested_at=now,
-        )
+        others = [who for who in group if who != annotator]
+        yield _alert(hypothesis, annotator, others, evidence, now, group, rate, since)
+
+
+def _alert(
+    hypothesis: Hypothesis,
+    annotator: str,
+    others: Sequence[str],
+    evidence: Evidence,
+    now: int,
+    told: Sequence[str],
+    rate: float = FALSE_DISCOVERIES,
+    since: int = 0,
+) -> Alert:
+    """About one of them. What is found again with the same `told` is the same alert."""
+    identity = digest("alert", hypothesis, annotator, *told)
+    return Alert(
+        id=identity,
+        alert=identity,
+        annotator=annotator,
+        hypothesis=hypothesis,
+        evidence={"with": ", ".join(others), **evidence},
+        since=since,
+        false_alarm_rate=rate,
+        enforced=False,
+        actor="coordinator",
+        occurred_at=now,
+        ingested_at=now,
+    )
 
 
 # ---------------------------------------------------------------- gather

@@ -1,32 +1,42 @@
-"""Pairs and rings: people who make the same mistakes together more often than mistakes meet by chance.
+"""Rings: people who make the same mistakes, and avoid the same ones, more often than chance explains.
 
-Agreeing on the right answer proves nothing, so of the tasks whose answer stands only those count that at least one of
-the two gets wrong. How many of the task's *other* judges make the same mistake says how misleading it is; times a
-person's relative rate of dissent that is the probability p of their mistake. Were the two independent, then given one
-mistake both would make it with probability pp'/(p + p' - pp'). A bet against that for each pair of people, multiplied
-over their tasks, is an e-value as far as this model of chance holds (chance is taken a quarter larger, for safety);
-e-BH over all pairs keeps the false discovery rate, and pairs that share a member make a ring.
+How many of a task's other judges make its most frequent mistake says how misleading it is; *which* of them do says
+nothing more of somebody, unless they go by each other's word. So the chance p of a mistake is learned from the crowd:
+how often people who dissent as much as x make it, where as many judge and as many of the others make it.
+
+A ring grows from its pairs. Who shares mistakes with somebody is suspected a little; then, in a few rounds, everybody
+is suspected as far as they err where suspects err and are right where suspects are right, beyond p.
+
+The evidence against x is the product of the likelihood ratios of x's answers, a member's chances to p. The suspects it
+holds x against are found anew from the other people alone. So if x errs with chance p whoever of the others does, the
+mean of each factor is 1 and the product an e-value, as far as p is right. A share of the capital (PAIRED) is bet on
+every other person singly: that finds rings of two. e-BH over the annotators keeps the false discovery rate of a look.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
-from operator import mul
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from msgspec.structs import replace
+import numpy as np
 
 from streams.events import Choice, Struct
 from streams.quality.discovery import accused
-from streams.quality.sequential import ratios
+from streams.quality.pairs import Bools, Floats, Ints, numbered, pairs_of, summed
 
-Pair = tuple[str, str]
-MOST_LIKELY = 0.6  # above this, dissenting together is no evidence against anybody
-ALTERNATIVES = (0.3, 0.9)  # of the way from chance to always together
-DIFFICULTY = 1.25  # chance is taken this much larger: some texts mislead some people in the same way
-FEW = 5  # shared tasks below which a pair is not looked at
-PRIOR = 5.0  # judgments at the crowd's rate of dissent that everybody starts from
+KEPT = 0.8  # how often a member keeps to the ring's word, as the bets have it
+SUSPECT = 0.05  # probability beforehand that somebody is in a ring
+PAIR = 0.001  # probability beforehand that two people make one
+ROUNDS = 3  # of growth
+PAIRED = 0.2  # share of the capital that is bet on single others
+FEW = 5  # judgments below which nobody is suspected
+ENOUGH = 20  # judgments below which nobody is accused: they say too little
+PRIOR = 5.0  # judgments at the crowd's rate that a person or a kind of task starts from; mistakes that a group does
+GROUPS, MEMBERS = 5, 10  # of people who dissent alike: so many groups at most, so many people in each at least
+MOST_LIKELY = 0.9  # chance is never taken for more
+SURE = 0.999  # suspicion is never more
+CEILING = 1e9  # evidence above this says nothing more
 
 
 class Answered(Struct, frozen=True, kw_only=True):
@@ -36,18 +46,55 @@ class Answered(Struct, frozen=True, kw_only=True):
     choices: Mapping[str, Choice]
 
 
-class Together(Struct, frozen=True, kw_only=True):
-    """What a pair has in common."""
+class Member(Struct, frozen=True, kw_only=True):
+    """One of a ring, held against the other suspects."""
 
-    shared: int = 0
-    together: int = 0  # tasks on which both made the same mistake
-    expected: float = 0.0  # of them by chance
-    capitals: tuple[float, ...] = (1.0,) * len(ALTERNATIVES)
+    annotator: str
+    shared: int  # tasks judged by a suspect as well
+    together: int  # of them those on which both made the same mistake
+    expected: float  # of these by chance
+    evidence: float  # the e-value
 
-    @property
-    def evidence(self) -> float:
-        """The e-value."""
-        return sum(self.capitals) / len(self.capitals)
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Judgments as arrays, one entry each; people by number."""
+
+    names: Sequence[str]
+    counts: Ints  # judgments by person
+    task: Ints
+    who: Ints
+    erred: Bools  # makes the task's most frequent mistake
+    chance: Floats  # of that, as the others' answers have it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Every ordered pair of people who share a task, one entry each: what speaks against `one`, given the other."""
+
+    one: Ints
+    other: Ints
+    evidence: Floats
+
+
+def rings(tasks: Sequence[Answered], rate: float) -> list[tuple[Member, ...]]:
+    """Those who collude, if at most this share of the accused may be innocent; the largest ring first."""
+    if not any(map(dissenters, tasks)):
+        return []
+    judged = judged_of(tasks)
+    found = pairs(judged)
+    suspects = grown(judged, found)
+    tested = np.flatnonzero(judged.counts >= ENOUGH)
+    worth = tested[against(judged, found, suspects)[tested] * rate > 1.0]  # no other could be accused
+    evidence = {int(x): float(against(judged, found, grown(judged, found, int(x)))[x]) for x in worth}
+    guilty = accused(evidence, rate, hypotheses=len(tested))
+    members = {x: _member(judged, suspects, x, evidence[x]) for x in guilty}
+    joint = [[members[x] for x in ring] for ring in joined(_linked(found, guilty))]
+    together = [tuple(sorted(ring, key=lambda one: one.annotator)) for ring in joint]
+    return sorted(together, key=lambda ring: (-len(ring), ring[0].annotator))
+
+
+# ---------------------------------------------------------------- chance
 
 
 def dissenters(task: Answered) -> list[str]:
@@ -59,59 +106,155 @@ def dissenters(task: Answered) -> list[str]:
     return max(groups.values(), key=len, default=[])
 
 
-def relative_dissent(tasks: Sequence[Answered]) -> dict[str, float]:
-    """How often each one dissents, as a multiple of the crowd's rate."""
-    dissents: dict[str, int] = defaultdict(int)
-    seen: dict[str, int] = defaultdict(int)
-    for task in tasks:
-        for who, choice in task.choices.items():
-            seen[who] += 1
-            dissents[who] += choice != task.answer
-    crowd = max(sum(dissents.values()), 1) / max(sum(seen.values()), 1)
-    return {who: (dissents[who] + PRIOR * crowd) / (n + PRIOR) / crowd for who, n in seen.items()}
-
-
-def pairs(tasks: Sequence[Answered]) -> dict[Pair, Together]:
-    """Every pair that shares enough tasks."""
-    relative, shared = relative_dissent(tasks), Counter[Pair]()
-    found: dict[Pair, Together] = defaultdict(Together)
-    for task in tasks:
-        wrong, n = set(dissenters(task)), len(task.choices)
-        met = list(combinations(sorted(task.choices), 2))
-        shared.update(met)  # most pairs make no mistake: they are counted, and no more
-        for one, other in met if wrong else ():
-            company = (one in wrong) + (other in wrong)
-            if company:
-                misleading = (len(wrong) - company + 0.5) / (n - 1)
-                p, q = min(misleading * relative[one], MOST_LIKELY), min(misleading * relative[other], MOST_LIKELY)
-                chance = DIFFICULTY * p * q / (p + q - p * q)
-                found[one, other] = _erred(found[one, other], chance, company == 2)
-    return {pair: replace(found[pair], shared=count) for pair, count in shared.items() if count >= FEW}
-
-
-def _erred(one: Together, chance: float, together: bool) -> Together:
-    """With another mistake of one of them, or of both; where nearly everybody makes it, nothing is bet."""
-    capitals = one.capitals
-    if chance < MOST_LIKELY:
-        bets = ratios(together, chance, [chance + share * (1.0 - chance) for share in ALTERNATIVES])
-        capitals = tuple(map(mul, capitals, bets))
-    return Together(
-        together=one.together + together,
-        expected=one.expected + min(chance, 1.0),
-        capitals=capitals,
+def judged_of(tasks: Iterable[Answered]) -> Judged:
+    """The tasks as arrays."""
+    rows = [
+        (number, who, who in wrong)
+        for number, (task, wrong) in enumerate((task, set(dissenters(task))) for task in tasks)
+        for who in sorted(task.choices)
+    ]
+    who, names = numbered(row[1] for row in rows)
+    task, erred = np.array([row[0] for row in rows], np.int64), np.array([row[2] for row in rows], bool)
+    counts = np.bincount(who, minlength=len(names))
+    return Judged(
+        names=[str(name) for name in names],
+        counts=counts,
+        task=task,
+        who=who,
+        erred=erred,
+        chance=_chance(task, who, erred),
     )
 
 
-def rings(found: Mapping[Pair, Together], rate: float) -> list[tuple[str, ...]]:
-    """Those who collude, if at most this share of the accused pairs may be innocent; the largest ring first."""
-    guilty = accused({pair: one.evidence for pair, one in found.items()}, rate)
-    return sorted(joined(guilty), key=lambda ring: (-len(ring), ring))
+def _chance(task: Ints, who: Ints, erred: Bools) -> Floats:
+    """How often somebody who dissents as much errs where as many judge, and as many of the others err."""
+    judges, others = np.bincount(task)[task], np.bincount(task, erred)[task] - erred
+    relative = _rates(who, erred) / float(erred.mean())
+    expected = np.minimum(relative * _rates(_kinds(judges, others), erred), MOST_LIKELY)
+    alike = _kinds(_group(who, relative), judges, others)
+    excess = (np.bincount(alike, erred) + PRIOR) / (np.bincount(alike, expected) + PRIOR)
+    chance: Floats = np.minimum(expected * excess[alike], MOST_LIKELY)
+    return chance
 
 
-def joined(guilty: Iterable[Pair]) -> list[tuple[str, ...]]:
+def _group(who: Ints, relative: Floats) -> Ints:
+    """Who dissents alike: the number of the group, for each judgment. Without groups the best would pass for a ring,
+    as they are hardly ever wrong where nobody else is."""
+    groups = max(1, min(GROUPS, (int(who.max()) + 1) // MEMBERS))
+    return np.searchsorted(np.quantile(relative, np.arange(1, groups) / groups), relative).astype(np.int64)
+
+
+def _kinds(*features: Ints | Floats) -> Ints:
+    """The judgments with the same features have the same number."""
+    _, kind = np.unique(np.stack(features), axis=1, return_inverse=True)
+    numbers: Ints = kind.reshape(-1)
+    return numbers
+
+
+def _rates(kind: Ints, erred: Bools) -> Floats:
+    """The share that erred among the judgments of the same kind, for each judgment."""
+    prior = PRIOR * erred.mean()
+    rates: Floats = (np.bincount(kind, erred) + prior) / (np.bincount(kind) + PRIOR)
+    return rates[kind]
+
+
+# ---------------------------------------------------------------- evidence
+
+
+def bets(chance: Floats, erred: Bools, wrong: Floats, right: Floats) -> Floats:
+    """Log likelihood ratios of a member to chance; `wrong`, `right`: how probably a mate errs there, or is right."""
+    member = chance + KEPT * (wrong * (1.0 - chance) - right * chance)
+    ratios: Floats = np.where(erred, np.log(member / chance), np.log((1.0 - member) / (1.0 - chance)))
+    return ratios
+
+
+def pairs(judged: Judged) -> Found:
+    """Everybody who is often enough there against everybody else who is."""
+    met = pairs_of(judged.task, judged.who, judged.erred.astype(np.int64))
+    mine, theirs = np.concatenate([met.first, met.second]), np.concatenate([met.second, met.first])
+    often = np.minimum(judged.counts[judged.who[mine]], judged.counts[judged.who[theirs]]) >= FEW
+    mine, theirs = mine[often], theirs[often]
+    people = len(judged.names)
+    keys, pair = np.unique(judged.who[mine] * people + judged.who[theirs], return_inverse=True)
+    wrong = judged.erred[theirs].astype(np.float64)
+    told = bets(judged.chance[mine], judged.erred[mine], wrong, 1.0 - wrong)
+    return Found(one=keys // people, other=keys % people, evidence=_product(pair, told, len(keys)))
+
+
+def held(judged: Judged, suspects: Floats) -> Floats:
+    """The evidence against everybody, given how much each of the others is suspected, in [0, SURE]."""
+    innocent = np.log1p(-suspects)[judged.who]
+    wrong, right = innocent * judged.erred, innocent * ~judged.erred  # without one's own:
+    none_wrong = np.exp(np.bincount(judged.task, wrong)[judged.task] - wrong)
+    none_right = np.exp(np.bincount(judged.task, right)[judged.task] - right)
+    told = bets(judged.chance, judged.erred, (1 - none_wrong) * none_right, (1 - none_right) * none_wrong)
+    return _product(judged.who, told, len(judged.names))
+
+
+def against(judged: Judged, found: Found, suspects: Floats) -> Floats:
+    """The evidence against everybody: a share of the capital was bet on single others, the rest on all suspects."""
+    people = len(judged.names)
+    single = summed(found.one, found.evidence, people) / np.maximum(np.bincount(found.one, minlength=people), 1)
+    return PAIRED * single + (1.0 - PAIRED) * held(judged, suspects)
+
+
+def _product(of: Ints, logs: Floats, size: int) -> Floats:
+    """The product of the ratios of each number from 0 to size - 1."""
+    return np.exp(np.minimum(summed(of, logs, size), np.log(CEILING)))
+
+
+# ---------------------------------------------------------------- growth
+
+
+def grown(judged: Judged, found: Found, without: int | None = None) -> Floats:
+    """How much everybody is suspected of being in a ring, in [0, SURE]; `without` one of them, as if never there."""
+    others = (found.one != without) & (found.other != without)
+    strongest = np.ones(len(judged.names))
+    np.maximum.at(strongest, found.one[others], found.evidence[others])
+    suspects = suspicion(strongest, PAIR)
+    for _ in range(ROUNDS):
+        suspects = np.where(judged.counts >= FEW, suspicion(held(judged, suspects), SUSPECT), 0.0)
+        if without is not None:
+            suspects[without] = 0.0
+    return suspects
+
+
+def suspicion(evidence: Floats, prior: float) -> Floats:
+    """The posterior probability; none where the evidence speaks for somebody."""
+    odds = evidence * prior / (1.0 - prior)
+    return np.where(evidence > 1.0, np.minimum(odds / (1.0 + odds), SURE), 0.0)
+
+
+# ---------------------------------------------------------------- rings
+
+
+def _member(judged: Judged, suspects: Floats, x: int, evidence: float) -> Member:
+    """What x has in common with those who are suspected more likely than not."""
+    theirs = (suspects[judged.who] > 0.5) & (judged.who != x)
+    tasks = int(judged.task.max()) + 1
+    present = np.bincount(judged.task, theirs, tasks) > 0
+    misled = np.bincount(judged.task, theirs & judged.erred, tasks) > 0
+    mine = judged.who == x
+    with_mistake = mine & misled[judged.task]
+    return Member(
+        annotator=judged.names[x],
+        shared=int((mine & present[judged.task]).sum()),
+        together=int((with_mistake & judged.erred).sum()),
+        expected=float(judged.chance[with_mistake].sum()),
+        evidence=evidence,
+    )
+
+
+def _linked(found: Found, guilty: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The pairs of them that chance explains less well than a ring. Nobody is a ring alone."""
+    linked = np.isin(found.one, guilty) & np.isin(found.other, guilty) & (found.evidence > 1.0)
+    yield from zip(found.one[linked].tolist(), found.other[linked].tolist(), strict=True)
+
+
+def joined(linked: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
     """The pairs joined where they share a member."""
-    of: dict[str, set[str]] = {}
-    for one, other in guilty:
+    of: dict[int, set[int]] = {}
+    for one, other in linked:
         merged = of.get(one, {one}) | of.get(other, {other})
         of |= dict.fromkeys(merged, merged)
     return [tuple(sorted(ring)) for ring in {id(ring): ring for ring in of.values()}.values()]

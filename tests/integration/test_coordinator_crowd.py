@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.integration.world import append
 
 PEOPLE = [f"an_{n}" for n in range(8)]
 RING = {"an_2", "an_5"}
+TASKS = 96
 
 
 @pytest.fixture
@@ -32,8 +34,8 @@ def task(n: int) -> e.Task:
 
 
 def judgment(n: int, who: str) -> e.Judgment:
-    """Everybody errs once in eight tasks, each on another one; the ring errs together besides, in the same words."""
-    wrong = n % 8 == PEOPLE.index(who) or (who in RING and n % 3 == 0)
+    """Everybody errs once in eight tasks; the ring errs together besides, in the same words."""
+    wrong = Random(f"{n}/{who}").random() < 1 / 8 or (who in RING and n % 3 == 0)
     author = "ring" if who in RING else who
     words = " ".join(f"{author}{n}{at}" for at in range(8))
     return e.Judgment(
@@ -55,7 +57,7 @@ def alerts(service: Service) -> list[e.Alert]:
 
 
 def test_a_ring_and_its_copied_reasons_are_told_once_with_their_evidence(service: Service) -> None:
-    append(service, *map(task, range(48)), *(judgment(n, who) for n in range(48) for who in PEOPLE))
+    append(service, *map(task, range(TASKS)), *(judgment(n, who) for n in range(TASKS) for who in PEOPLE))
     crowd = Crowd(service)
     assert crowd.tick() == 4
     service.engine.drain()
@@ -63,15 +65,15 @@ def test_a_ring_and_its_copied_reasons_are_told_once_with_their_evidence(service
     assert set(found) == {(name, who) for name in ("collusion", "copying") for who in RING}
     ring = found["collusion", "an_2"]
     assert ring.evidence["with"] == "an_5"
-    assert float(ring.evidence["together"]) > 2.5 * float(ring.evidence["expected"])
+    assert float(ring.evidence["together"]) > 1.5 * float(ring.evidence["expected"])
     assert (ring.false_alarm_rate, ring.enforced) == (0.05, False)
-    assert found["copying", "an_5"].evidence["alike"] == 48
+    assert found["copying", "an_5"].evidence["alike"] == TASKS
     assert crowd.tick() == 0  # nobody judged since
     assert Crowd(service).tick() == 0  # started anew: found again, and not told again
 
 
 def test_an_honest_crowd_raises_nothing(service: Service) -> None:
     honest = [who for who in PEOPLE if who not in RING]
-    append(service, *map(task, range(48)), *(judgment(n, who) for n in range(48) for who in honest))
+    append(service, *map(task, range(TASKS)), *(judgment(n, who) for n in range(TASKS) for who in honest))
     assert Crowd(service).tick() == 0
     assert alerts(service) == []

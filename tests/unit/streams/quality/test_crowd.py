@@ -1,5 +1,6 @@
 """Findings about several annotators at once: collusion, copied reasons, bursts, and the false discovery rate."""
 
+import math
 import random
 
 import pytest
@@ -61,40 +62,96 @@ def crowd(seed: int, ring: tuple[str, ...], tasks: int = 200, judges: int = 12) 
     return found
 
 
+def members(tasks: list[Answered]) -> list[tuple[str, ...]]:
+    return [tuple(one.annotator for one in ring) for ring in collusion.rings(tasks, 0.05)]
+
+
 def test_a_ring_is_found_whole() -> None:
     ring = ("w03", "w11", "w20")
-    assert collusion.rings(collusion.pairs(crowd(1, ring)), 0.05) == [ring]
+    assert members(crowd(1, ring)) == [ring]
+
+
+def test_a_ring_is_found_whose_pairs_share_few_tasks() -> None:
+    """Five judges of thirty: a pair meets on nine of 480 tasks, too few to tell; six people together do."""
+    ring = ("w03", "w07", "w11", "w13", "w20", "w28")
+    tasks = crowd(1, ring, tasks=480, judges=5)
+    assert members(tasks) == [ring]
+    found = collusion.pairs(collusion.judged_of(tasks))
+    assert accused_pairs(found) == []
+
+
+def accused_pairs(found: collusion.Found) -> list[int]:
+    return discovery.accused(dict(enumerate(found.evidence.tolist())), 0.05)
+
+
+def test_a_member_is_told_what_is_common() -> None:
+    (ring,) = collusion.rings(crowd(1, ("w03", "w11", "w20")), 0.05)
+    for one in ring:
+        assert one.shared > one.together > 1.5 * one.expected > 0
+        assert one.evidence > 1000
 
 
 @pytest.mark.parametrize("judges", [3, 5, 12])
 def test_hard_tasks_make_nobody_guilty(judges: int) -> None:
     """Forty honest crowds, some texts misleading nearly everybody: false discoveries in at most one crowd of twenty."""
     crowds = [crowd(seed, (), tasks=1500 // judges, judges=judges) for seed in range(40)]
-    assert sum(bool(collusion.rings(collusion.pairs(tasks), 0.05)) for tasks in crowds) <= 2
+    assert sum(bool(collusion.rings(tasks, 0.05)) for tasks in crowds) <= 2
+
+
+def skilled(seed: int, judges: int) -> list[Answered]:
+    """Forty honest people of varying skill, some much busier than others; the answer is the likelier one, as weighed by
+    their skill, so that the better ones decide it and the weaker ones are wrong together."""
+    draw = random.Random(seed)
+    skill = {f"w{n:02d}": draw.gauss(1.3, 0.7) for n in range(40)}
+    pace = {who: draw.lognormvariate(0, 1) for who in skill}
+    found = []
+    for _ in range(4000 // judges):
+        difficulty = draw.gauss(0, 2)
+        met = sorted(skill, key=lambda who: draw.expovariate(pace[who]))[:judges]
+        is_right = {who: draw.random() < 1 / (1 + math.exp(difficulty - skill[who])) for who in met}
+        likelier = sum(skill[who] if right else -skill[who] for who, right in is_right.items()) >= 0
+        said: dict[str, Choice] = {who: "a" if right == likelier else "b" for who, right in is_right.items()}
+        found.append(Answered(answer="a", choices=said))
+    return found
+
+
+@pytest.mark.parametrize("judges", [3, 12])
+def test_neither_the_skilled_nor_the_weak_are_a_ring(judges: int) -> None:
+    """Twenty honest crowds: a ring in at most one."""
+    assert sum(bool(collusion.rings(skilled(seed, judges), 0.05)) for seed in range(20)) <= 1
+
+
+def test_evidence_against_the_honest_is_seldom_large() -> None:
+    """Markov: an e-value is 10 or more with a probability of at most a tenth."""
+    large = people = 0
+    for seed in range(6):
+        judged = collusion.judged_of(crowd(seed, (), tasks=300, judges=5))
+        found = collusion.pairs(judged)
+        for x in range(len(judged.names)):
+            large += collusion.against(judged, found, collusion.grown(judged, found, x))[x] >= 10
+            people += 1
+    assert large <= 0.1 * people
+
+
+def test_who_is_suspected_besides_somebody_is_found_without_them() -> None:
+    judged = collusion.judged_of(crowd(1, ("w03", "w11", "w20")))
+    found, x = collusion.pairs(judged), judged.names.index("w03")
+    apart = (found.one != x) & (found.other != x)
+    without = collusion.Found(one=found.one[apart], other=found.other[apart], evidence=found.evidence[apart])
+    suspects = collusion.grown(judged, found, x)
+    assert suspects[x] == 0
+    assert suspects.tolist() == collusion.grown(judged, without, x).tolist()
+    assert suspects[judged.names.index("w11")] > 0.5
 
 
 def test_agreeing_on_what_is_right_proves_nothing() -> None:
     same = [Answered(answer="a", choices={f"w{n}": "a" for n in range(8)})] * 50
-    assert max(one.evidence for one in collusion.pairs(same).values()) <= 1
-
-
-def test_who_errs_together_is_counted_over_all_that_they_share() -> None:
-    """Three tasks without a mistake, one with a common one, one with an own one: two of them say something."""
-    said: list[dict[str, Choice]] = [{"x": "a", "y": "a", "z": "a"}] * 3
-    said += [{"x": "b", "y": "b", "z": "a"}, {"x": "b", "y": "a", "z": "a"}]
-    found = collusion.pairs([Answered(answer="a", choices=each) for each in said])
-    assert {pair: (one.shared, one.together) for pair, one in found.items()} == {
-        ("x", "y"): (5, 1),
-        ("x", "z"): (5, 0),
-        ("y", "z"): (5, 0),
-    }
-    assert found["x", "y"].evidence > found["x", "z"].evidence
-    assert collusion.pairs([Answered(answer="a", choices=each) for each in said[1:]]) == {}
+    assert collusion.rings(same, 0.05) == []
+    assert collusion.rings([], 0.05) == []
 
 
 def test_rings_join_pairs_that_share_a_member() -> None:
-    pairs = [("a", "b"), ("c", "d"), ("b", "c"), ("x", "y")]
-    assert sorted(collusion.joined(pairs)) == [("a", "b", "c", "d"), ("x", "y")]
+    assert sorted(collusion.joined([(1, 2), (3, 4), (2, 3), (8, 9)])) == [(1, 2, 3, 4), (8, 9)]
 
 
 # ---------------------------------------------------------------- copied reasons
