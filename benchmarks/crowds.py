@@ -53,7 +53,7 @@ class Crowd:
 
     def somebody(self) -> int:
         """Who asks next."""
-        return self.draw.choices(range(PEOPLE), self.activity)[0]
+        return self.draw.choices(range(len(self.kind)), self.activity)[0]
 
     def answer(self, who: int, pair: int, swapped: bool) -> Choice:
         """What they say; `swapped`: b stands on the left."""

@@ -96,7 +96,7 @@ def attributes_of(sql: Connection) -> Tags:
 
 
 def decided(sql: Connection, campaign: str = "", batch: str = "") -> list[Decided]:
-    """The newest MOST_DECIDED verdicts that rest on the crowd's judgments alone; `batch`: of its members."""
+    """The newest MOST_DECIDED verdicts that rest on the crowd's judgments alone, in reverse; `batch`: its members'."""
     preferences = m.preferences.c
     query = (
         select(*preferences["verdict", "p_a", "p_b", "p_tie", "reached", "judgments"], m.tasks.c.target_posterior)

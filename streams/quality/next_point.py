@@ -9,7 +9,8 @@ mean overshoot that was seen at the targets reached so far (Siegmund 1985, "Sequ
 
 I is measured, not assumed: by Wald's identity the judgments bought so far times I are the expected log-odds reached,
 the sum of (2p - 1) logit p. So skill, ties, hard tasks and routing are in it as they were. What the cap then sends to
-an adjudicator is not in it. Intervals: 95 %, whole tasks resampled.
+an adjudicator is not in it. Intervals: 95 %, whole stretches of the campaign resampled (a block bootstrap: Künsch,
+Annals of Statistics 17, 1989), since tasks of one time have their people in common, and what is known of them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from streams.quality.pairs import Floats
 
 LEAST_TASKS = 50  # with fewer nothing is said
 SAMPLES = 300
+STRETCHES = 20  # of a campaign, each with as many tasks
 MOST_SURE = 0.9995  # a belief above counts as this
 TARGETS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
 POINT = 0.01
@@ -53,7 +55,10 @@ class Outlook:
 
 
 def outlook(decided: Sequence[Decided], seed: int = 0) -> Outlook | None:
-    """See Outlook; None with fewer than LEAST_TASKS tasks, or where their judgments tell nothing."""
+    """See Outlook; None with fewer than LEAST_TASKS tasks, or where their judgments tell nothing.
+
+    `decided` is in the order of the verdicts, or the reverse of it.
+    """
     if len(decided) < LEAST_TASKS:
         return None
     belief = np.clip([one.belief for one in decided], 0.5, MOST_SURE)
@@ -85,9 +90,9 @@ def outlook(decided: Sequence[Decided], seed: int = 0) -> Outlook | None:
 
 
 def resamples(tasks: int, seed: int) -> Floats:
-    """How often each task counts: as seen (the first row, ones), then in SAMPLES resamples."""
-    drawn = np.random.default_rng(seed).multinomial(tasks, np.full(tasks, 1 / tasks), SAMPLES)
-    return np.vstack([np.ones(tasks), drawn])
+    """How often each task counts: as seen (the first row, ones), then in SAMPLES resamples of stretches."""
+    stretches = np.random.default_rng(seed).multinomial(STRETCHES, np.full(STRETCHES, 1 / STRETCHES), SAMPLES)
+    return np.vstack([np.ones(tasks), stretches[:, np.arange(tasks) * STRETCHES // tasks]])
 
 
 def overshoot(decided: Sequence[Decided]) -> float:

@@ -61,5 +61,15 @@ def test_where_all_is_sure_no_target_gives_a_point_more() -> None:
     assert [point.target for point in found.points] == [0.99]
 
 
+def test_an_interval_knows_that_tasks_of_one_time_are_alike() -> None:
+    """The same tasks, once one after the other and once half of the campaign on its own."""
+    hard, easy = [Decided(belief=0.9, judgments=n, target=0.85) for n in (3, 1)]
+    mixed, apart = outlook([hard, easy] * 100), outlook([hard] * 100 + [easy] * 100)
+    assert mixed is not None
+    assert apart is not None
+    assert apart.told.value == mixed.told.value
+    assert apart.told.high - apart.told.low > 0.1 > mixed.told.high - mixed.told.low
+
+
 def test_its_targets_rise() -> None:
     assert sorted(next_point.TARGETS) == list(next_point.TARGETS)
