@@ -1,4 +1,4 @@
-"""Alarms drawn: the evidence of a test over time with the levels that act on it, or what was found against chance."""
+"""Alarms drawn: a test's evidence after each judgment with the levels that act, or what was found against chance."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MARK = {"reward_model": "at most, of somebody just good enough"}  # what the sec
 
 def rows_of(test: Json) -> list[Json]:
     """The curve's points as rows of the chart."""
-    return [{"at": point["at"], "evidence": max(point["evidence"], FLOOR)} for point in test["points"]]
+    return [point | {"evidence": max(point["evidence"], FLOOR)} for point in test["points"]]
 
 
 def drawn(one: Json) -> None:
@@ -54,8 +54,8 @@ def drawn(one: Json) -> None:
     test, alert = tests[name], next((a for a in one["alerts"] if a["evidence"].get("test") == name), None)
     since = alert["since"] if alert else 0
     points = rows_of(test)
-    span = points[-1]["at"] - points[0]["at"]
-    parts.chart(points, charts.evidence_curve(session.colours(), span, test["levels"], since), key="evidence")
+    begin = next((point["number"] for point in points if since and point["at"] >= since), 0)
+    parts.chart(points, charts.evidence_curve(session.colours(), test["levels"], begin), key="evidence")
     st.caption(meaning(test, since))
 
 

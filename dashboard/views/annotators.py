@@ -331,14 +331,18 @@ def past(one: Json) -> None:
     parts.title("History", "alarms and standing")
     zone = session.zone()
     lines = [(a["at"], MEANING[a["hypothesis"]].capitalize(), told(a)) for a in one["alerts"]]
-    lines += [
-        (h["at"], f"{h['standing'].capitalize()} by {h['by']}", f"{h['reason']} · {wording.clock(h['at'], zone)}")
-        for h in one["history"]
-    ]
+    lines += [(h["at"], stood(h), f"{h['reason']} · {wording.clock(h['at'], zone)}") for h in one["history"]]
     if lines:
         parts.listing([line[1:] for line in sorted(lines, reverse=True)[:12]])
     else:
         st.caption("Nothing but judgments so far.")
+
+
+def stood(change: Json) -> str:
+    """A change of standing; what an alarm on a record reports came to nothing."""
+    if change["enforced"]:
+        return f"{change['standing'].capitalize()} by {change['by']}"
+    return f"Would be {change['standing']}, by {change['by']}: reported only"
 
 
 def remarks(judgment: Json) -> str:

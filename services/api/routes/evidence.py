@@ -1,9 +1,9 @@
-"""The evidence of an annotator's tests over time, worked out again from the judgments as the views hold them."""
+"""The evidence of an annotator's tests after each judgment, worked out again from what the views hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -30,7 +30,15 @@ class Seen(Struct, frozen=True, kw_only=True):
     agreement: float | None = None  # the others' probability of its choice
 
 
-Curves = dict[str, list[tuple[int, float]]]  # test -> (ms, evidence)
+class Point(NamedTuple):
+    """The evidence after one judgment."""
+
+    number: int  # of the judgment among those looked at, from 1
+    at: int  # ms
+    evidence: float
+
+
+Curves = dict[str, list[Point]]  # by test
 
 
 def curves(seen: Iterable[Seen], restarts: Sequence[int]) -> Curves:
@@ -40,15 +48,15 @@ def curves(seen: Iterable[Seen], restarts: Sequence[int]) -> Curves:
     with the stage's, the path is what it would have been with today's knowledge.
     """
     running: dict[str, Test] = {}
-    history, found, waiting = "", dict[str, list[tuple[int, float]]](), sorted(restarts)
-    for one in seen:
+    history, found, waiting = "", dict[str, list[Point]](), sorted(restarts)
+    for number, one in enumerate(seen, 1):
         at = one.judgment.answered_at
         while waiting and waiting[0] <= at:
             running, waiting = {}, waiting[1:]
         history, foretold = pattern.observe(history, pattern.symbol(one.judgment.choice, one.judgment.swapped))
         for name, ratios in (*bets_on(one.judgment, one.checks, foretold), *_of_the_others(one)):
             running[name] = sequential.observe(running.get(name, Test()), ratios, at, TESTS[name].watch)
-            found.setdefault(name, []).append((at, alarms.evidence(name, running[name])))
+            found.setdefault(name, []).append(Point(number, at, alarms.evidence(name, running[name])))
     return {name: thinned(points) for name, points in found.items()}
 
 
@@ -60,11 +68,11 @@ def _of_the_others(one: Seen) -> list[tuple[str, list[float]]]:
     return list(bets_on_accuracy(choice, others))
 
 
-def thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+def thinned(points: list[Point]) -> list[Point]:
     """At most so many points: of each stretch the highest, so that no crossing is lost, and the last."""
     stride = -(-len(points) // MOST_POINTS)
     stretches = (points[start : start + stride] for start in range(0, len(points), stride or 1))
-    return [max(stretch, key=lambda point: point[1]) for stretch in stretches]
+    return [max(stretch, key=lambda point: point.evidence) for stretch in stretches]
 
 
 async def get_evidence(call: Call) -> Response:
@@ -76,7 +84,7 @@ async def get_evidence(call: Call) -> Response:
             "test": name,
             "hypothesis": TESTS[name].hypothesis,
             "levels": [{"standing": level.standing, "evidence": threshold(name, level)} for level in LEVELS],
-            "points": [{"at": at, "evidence": round(evidence, 4)} for at, evidence in points],
+            "points": [point._replace(evidence=round(point.evidence, 4))._asdict() for point in points],
         }
         for name, points in curves(seen, restarts).items()
     ]
@@ -122,7 +130,7 @@ ENDPOINTS = (
                         "test": "speed",
                         "hypothesis": "speed",
                         "levels": [{"standing": "weighted", "evidence": 1000.0}],
-                        "points": [{"at": 1790000000000, "evidence": 1.2}],
+                        "points": [{"number": 1, "at": 1790000000000, "evidence": 1.2}],
                     }
                 ],
             }

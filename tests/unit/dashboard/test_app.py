@@ -249,6 +249,14 @@ def test_the_evidence_of_an_alarm_is_drawn_and_explained(opened: Callable[..., A
     assert "where the trouble seems to begin" in said
 
 
+def test_what_was_only_reported_is_not_told_as_done() -> None:
+    from dashboard.views.annotators import stood
+
+    change = {"standing": "suspended", "by": "stage:assessments"}
+    assert stood(change | {"enforced": True}) == "Suspended by stage:assessments"
+    assert stood(change | {"enforced": False}) == "Would be suspended, by stage:assessments: reported only"
+
+
 def test_a_lead_sees_appeals_with_their_words(opened: Callable[..., Any], service: Stub) -> None:
     assert "I read these texts yesterday already." in words(opened("annotators", "plk_lead"))
     service.empty = True

@@ -78,7 +78,8 @@ def evidence(state: State, index: int) -> Json:
     """A curve that wanders below 1 and then climbs over both levels."""
     name, at = EVIDENCE.get(PEOPLE[index][7], {"test": "change"})["test"], state.clock() - 90 * MINUTE
     points = [
-        {"at": at + n * MINUTE, "evidence": math.exp(0.8 * math.sin(n / 3) + max(0, n - 50) * 0.28)} for n in range(90)
+        {"number": n + 1, "at": at + n * MINUTE, "evidence": math.exp(0.8 * math.sin(n / 3) + max(0, n - 50) * 0.28)}
+        for n in range(90)
     ]
     levels = [{"standing": "weighted", "evidence": 1000.0}, {"standing": "suspended", "evidence": 20000.0}]
     return {"annotator": f"ukp/an{index:02d}", "tests": [{"test": name, "levels": levels, "points": points}]}

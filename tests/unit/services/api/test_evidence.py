@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from services.api.routes.evidence import MOST_POINTS, Seen, curves, thinned
+from services.api.routes.evidence import MOST_POINTS, Point, Seen, curves, thinned
 from streams.events import Agreement, Choice, Judgment
 from streams.quality.alarms import evidence
 from streams.stages.assessments import State, checked, step
@@ -38,8 +38,9 @@ def test_the_last_values_are_the_stages() -> None:
     found = curves(seen, [])
     assert set(found) == set(state.running) >= {"accuracy", "change", "speed", "pattern", "gold", "left", "right"}
     for name, points in found.items():
-        assert points[-1][1] == pytest.approx(evidence(name, state.running[name]))
-        assert [at for at, _ in points] == sorted(at for at, _ in points)
+        assert points[-1].evidence == pytest.approx(evidence(name, state.running[name]))
+        assert [point.at for point in points] == [seen[point.number - 1].judgment.answered_at for point in points]
+        assert [point.number for point in points] == sorted(point.number for point in points)
 
 
 def test_reinstated_the_curves_start_again() -> None:
@@ -47,13 +48,13 @@ def test_reinstated_the_curves_start_again() -> None:
     restart = seen[40].judgment.answered_at
     whole, again = curves(seen, []), curves(seen, [restart])
     assert whole["speed"][39] == again["speed"][39]
-    assert whole["speed"][40][1] > 100 > again["speed"][40][1]
+    assert whole["speed"][40].evidence > 100 > again["speed"][40].evidence
 
 
 def test_thinned_keeps_the_peaks_and_the_order() -> None:
-    points = [(n, float(n % 97)) for n in range(10 * MOST_POINTS)]
+    points = [Point(n, n, float(n % 97)) for n in range(10 * MOST_POINTS)]
     found = thinned(points)
     assert len(found) <= MOST_POINTS
-    assert max(found, key=lambda point: point[1])[1] == 96
+    assert max(point.evidence for point in found) == 96
     assert thinned([]) == []
     assert thinned(points[:10]) == points[:10]
