@@ -4,8 +4,9 @@
 
 One kind at a time takes the place of a tenth of the annotators of UKPConvArg1 (half of its debates): the same pairs at
 the same times, other answers, other seconds, other reasons. The judgments go through the stages as a recorded
-campaign, so nobody's later judgments are lost. *Accused* is who the crowd's tests name at the end (rings, copied
-reasons, bursts), which suspends nobody. FOLDER holds `judgments/` (PREFLOOP_SHARED_DATA or ../shared/data).
+campaign, so nobody's later judgments are lost. *Weighed down* is the first degree of an alarm; *accused* is who the
+crowd's tests name at the end (rings, copied reasons, bursts), which suspends nobody. FOLDER holds `judgments/`
+(PREFLOOP_SHARED_DATA or ../shared/data).
 """
 
 from __future__ import annotations
@@ -107,9 +108,10 @@ def answered(row: Row, one: Annotator, item: Mapping[str, Any], progress: float)
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What came out: who would have been suspended, by which hypothesis, and whom the crowd's tests accuse."""
+    """What came out: who would have been suspended, and why; who at least weighed down; who is accused at the end."""
 
     suspended: dict[str, str]
+    weighted: set[str]  # the suspended among them
     accused: set[str]
 
 
@@ -117,7 +119,7 @@ def found(items: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> Found:
     """What comes out when the rows go through the stages."""
     tasks: dict[str, Task] = {}
     alerts: dict[str, str] = {}
-    suspended: dict[str, str] = {}
+    standings: list[Standing] = []
     preferences: dict[str, Preference] = {}
     watch = CrowdWatch()
 
@@ -131,8 +133,8 @@ def found(items: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> Found:
                 preferences[event.task] = event
             case Alert():
                 alerts[event.alert] = event.hypothesis
-            case Standing() if event.standing == "suspended":
-                suspended.setdefault(event.annotator, alerts.get(event.alert, event.reason))
+            case Standing():
+                standings.append(event)
 
     loop = InMemoryLoop(hear)
     overlaps = Counter(row.item for row in rows)
@@ -142,7 +144,9 @@ def found(items: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> Found:
         if row.item in tasks:  # equal responses make no task
             loop.push(judgment_of(row, tasks[row.item]))
     accused = {alert.annotator for alert in watch.look(preferences, rows[-1].answered_at)}
-    return Found(suspended=suspended, accused=accused)
+    worst = [one for one in reversed(standings) if one.standing == "suspended"]  # the first of each comes last
+    suspended = {one.annotator: alerts.get(one.alert, one.reason) for one in worst}
+    return Found(suspended=suspended, weighted={one.annotator for one in standings}, accused=accused)
 
 
 def output_of(item: Mapping[str, Any], row: Row, overlap: int) -> Event:
@@ -176,6 +180,9 @@ class Tally:
     caught_busy: int = 0
     others: int = 0  # real people suspended
     news: int = 0  # of those, who would not be without the injected
+    weighted: int = 0
+    weighted_busy: int = 0
+    others_weighted: int = 0
     accused: int = 0
     accused_busy: int = 0
     others_accused: int = 0
@@ -190,6 +197,9 @@ class Tally:
         self.caught_busy += len(who & busy & suspended)
         self.others += len(suspended - who)
         self.news += len(suspended - who - before.suspended.keys())
+        self.weighted += len(who & seen.weighted)
+        self.weighted_busy += len(who & busy & seen.weighted)
+        self.others_weighted += len(seen.weighted - who)
         self.accused += len(who & seen.accused)
         self.accused_busy += len(who & busy & seen.accused)
         self.others_accused += len(seen.accused - who)
@@ -204,6 +214,8 @@ class Tally:
             of(self.caught, self.caught + self.others),
             f"{self.others} ({self.news} new)",
             reasons or "-",
+            of(self.weighted_busy, self.injected_busy),
+            of(self.weighted, self.weighted + self.others_weighted),
             of(self.accused_busy, self.injected_busy),
             of(self.accused, self.accused + self.others_accused),
         ]
@@ -224,8 +236,9 @@ def table_of(folder: Path, share: float, seeds: Sequence[int]) -> Table:
     busy = {name for name, count in counts.items() if count >= ENOUGH}
     before = found(items, rows)
     table = Table("kind", "recall", f"recall, {ENOUGH} judgments or more", "precision", "real people", "hypothesis")
-    for heading in (f"accused, {ENOUGH} judgments or more", "precision of accusing"):
-        table.add_column(heading)
+    for step in ("weighed down", "accused"):
+        table.add_column(f"{step}, {ENOUGH} judgments or more")
+        table.add_column(f"precision, {step}")
     for kind in track([kind for kind in ARCHETYPES if kind != "honest"], console=Console(stderr=True)):
         tally = Tally()
         for seed in seeds:
@@ -235,7 +248,8 @@ def table_of(folder: Path, share: float, seeds: Sequence[int]) -> Table:
     table.caption = (
         f"{len(rows):,} judgments by {len(counts):,} annotators, {len(busy)} of them with {ENOUGH} judgments or more;"
         f" {len(before.suspended)} real people are suspended and {len(before.accused)} accused when nobody is injected."
-        " Precision: injected among the suspended (the accused); new: who is suspended only with the injected there."
+        " Precision: injected among the suspended (weighed down, accused). Weighed down: the suspended included. New:"
+        " who is suspended only with the injected there."
     )
     return table
 
@@ -252,7 +266,7 @@ def main() -> None:
     if not (folder / "ukp_dev_judgments.jsonl.gz").exists():
         print(f"Left out: there is no ukp_dev_judgments.jsonl.gz in {folder}. Name the data's folder with --data.")
         return
-    Console(width=170).print(table_of(folder, told.share, told.seed or [0]))
+    Console(width=220).print(table_of(folder, told.share, told.seed or [0]))
 
 
 if __name__ == "__main__":

@@ -43,11 +43,12 @@ def test_one_in_ten_is_replaced_and_nobody_else_changes() -> None:
 @pytest.mark.parametrize(("kind", "hypothesis"), [("fast", "speed"), ("one_sided", "side")])
 def test_who_is_blatant_is_suspended_alone(kind: Archetype, hypothesis: str) -> None:
     replaced, who = injected(ITEMS, record(), kind, 0.1, seed=0)
-    assert found(ITEMS, replaced).suspended == dict.fromkeys(who, hypothesis)
+    seen = found(ITEMS, replaced)
+    assert (seen.suspended, seen.weighted) == (dict.fromkeys(who, hypothesis), who)
 
 
 def test_nobody_is_suspended_or_accused_where_nobody_is_injected() -> None:
-    assert found(ITEMS, record()) == Found(suspended={}, accused=set())
+    assert found(ITEMS, record()) == Found(suspended={}, weighted=set(), accused=set())
 
 
 def test_a_ring_is_accused() -> None:

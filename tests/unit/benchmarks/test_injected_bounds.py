@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.injected import Row
-from benchmarks.injected_bounds import by_accuracy, by_partners, by_speed, is_found
+from benchmarks.injected_bounds import by_accuracy, by_item, by_others, by_speed, is_found, is_member, others_of
 from services.simulation.annotators import opposite
 
 ITEMS: dict[str, dict[str, Any]] = {
@@ -47,8 +47,22 @@ def test_haste_is_found_by_the_length_of_the_texts(seconds: float, caught: bool)
     assert is_found(by_speed(ITEMS, rows("w", seconds=seconds))) is caught
 
 
-@pytest.mark.parametrize(("others_wrong_from", "caught"), [(0, True), (60, False)])
-def test_the_same_mistakes_make_a_ring_and_the_same_right_answers_do_not(others_wrong_from: int, caught: bool) -> None:
-    others = {row.item: [row] for row in rows("o", wrong_from=others_wrong_from)}
-    assert is_found(by_partners(ITEMS, rows("w"), others)) is caught
-    assert not is_found(by_partners(ITEMS, rows("o"), others)), "nobody is their own partner"
+@pytest.mark.parametrize("wrong_from", [24, 60])
+def test_the_others_stand_in_for_the_truth(wrong_from: int) -> None:
+    """Four who are right say as much as the truth does."""
+    crowd = [row for who in "abcd" for row in rows(who, wrong_from=60)]
+    mine = rows("w", wrong_from=wrong_from)
+    believed = others_of([*crowd, *mine])[len(crowd) :]
+    for row, posterior in zip(mine, believed, strict=True):
+        assert posterior["ab".index(ITEMS[row.item]["consensus"])] > 0.9
+    assert is_found(by_others(mine, believed, "adversarial")) is (wrong_from == 24)
+
+
+@pytest.mark.parametrize(("mine_from", "theirs_from", "caught"), [(30, 30, True), (60, 60, False), (30, 60, False)])
+def test_a_member_is_wrong_where_the_ring_is_and_right_where_it_is(
+    mine_from: int, theirs_from: int, caught: bool
+) -> None:
+    """Always right, like the others: honest. Wrong where they are right: not of the ring."""
+    mine, others = rows("w", wrong_from=mine_from), by_item(rows("o", wrong_from=theirs_from))
+    assert is_member(ITEMS, mine, others) is caught
+    assert not is_member(ITEMS, rows("o"), by_item(rows("o"))), "nobody is their own partner"
