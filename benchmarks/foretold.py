@@ -1,6 +1,6 @@
 """How well what somebody says on an item is foretold, beside crowd-kit's methods and Davidson's model. Prints a table.
 
-    python -m benchmarks.foretold [--data FOLDER]
+    python -m benchmarks.foretold [--data FOLDER] [--patient]
 
 The last judgment of each item is held out; each method gives the probability of what it said, from all the others. A
 method's probabilities are mixed with the share of even odds that is best for it, since crowd-kit's say "never".
@@ -29,20 +29,20 @@ from streams.quality.refinement import foretell, refine
 
 ROOT = Path(__file__).parents[1]
 CROWD_KIT = ("MajorityVote", "DawidSkene", "OneCoinDawidSkene", "MACE", "Wawa", "ZeroBasedSkill", "KOS", "GLAD", "MMSR")
-MOST_JUDGMENTS = {"GLAD": 10_000}  # minutes for more: a larger set is sampled for it
+MOST_JUDGMENTS = {"GLAD": 10_000}  # minutes for more: a larger set is sampled for it, unless one is patient
 MOST_ANNOTATORS = {"MMSR": 500}  # it did not end within four minutes with the sample's 1,054
 SAMPLE = 1_500  # items
 MIXES = (1e-4, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # shares of even odds
 
 
-def foretold(folder: Path, console: Console) -> None:
+def foretold(folder: Path, console: Console, patient: bool = False) -> None:
     """A row a method, a column a set: log-loss of the last judgment of each item, in nats."""
     found: dict[str, dict[str, float]] = {}
     for name in ("ukp_dev", "llmfao"):
         path = folder / f"{name}_judgments.jsonl.gz"
         if path.exists():
             labels = jsonl(path)
-            found[name] = losses(labels, console)
+            found[name] = losses(labels, console, patient)
             if len(labels) > max(MOST_JUDGMENTS.values()):
                 found[f"{name}, first {SAMPLE:,} items"] = losses(sample(labels), console)
     table = Table("log-loss of a held-out judgment, nats", *found)
@@ -57,20 +57,20 @@ def sample(labels: Labels) -> Labels:
     return [label for label in labels if label[0] in first]
 
 
-def ends(method: str, labels: Labels) -> bool:
-    """Whether the method ends within a minute or so."""
+def ends(method: str, labels: Labels, patient: bool) -> bool:
+    """Whether the method ends within a minute or so, or a few of them."""
     if method in MOST_ANNOTATORS:
         return len({who for _, who, _ in labels}) <= MOST_ANNOTATORS[method]
-    return len(labels) <= MOST_JUDGMENTS.get(method, len(labels))
+    return patient or len(labels) <= MOST_JUDGMENTS.get(method, len(labels))
 
 
-def losses(labels: Labels, console: Console) -> dict[str, float]:
+def losses(labels: Labels, console: Console, patient: bool = False) -> dict[str, float]:
     """Of every method that runs."""
     kept, answers = held_out(labels)
     who = {item: annotator for item, annotator, _ in labels if item in answers}  # the last one of each
     given = {"votes, smoothed": smoothed(kept)}
     for method in CROWD_KIT:
-        if ends(method, labels):
+        if ends(method, labels, patient):
             given[method] = crowd_kit(method, kept, console)
     davidson, refined = Davidson(labelled(kept)), refine(labelled(kept))
     given["Davidson"] = {item: davidson.foretell(item, who[item]) for item in answers}
@@ -139,7 +139,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = os.environ.get("PREFLOOP_SHARED_DATA", str(ROOT.parent / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=Path(default), help="folder that holds judgments/")
-    foretold(parser.parse_args().data / "judgments", Console(width=130))
+    parser.add_argument("--patient", action="store_true", help="GLAD on the whole of every set: four minutes more")
+    options = parser.parse_args()
+    foretold(options.data / "judgments", Console(width=130), options.patient)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ from streams.quality.reliability import Grades, left, side_bias
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-ROUNDS = 40  # more changes no verdict on the sets it was tried on
+ROUNDS = 40  # as many again turn one verdict in 800 at most, on the sets it was tried on
 CROWD = 8.0  # judgments that the crowd's mean is worth for an annotator, on either kind of truth
 SPAN = 25  # judgments of one annotator between two borders at which they may have changed
 CHANGED = 0.1  # P(an annotator changed), beforehand

@@ -3,7 +3,7 @@ from math import log
 import pytest
 from rich.console import Console
 
-from benchmarks.foretold import MIXES, certain, crowd_kit, log_loss, losses, smoothed
+from benchmarks.foretold import MIXES, certain, crowd_kit, ends, log_loss, losses, smoothed
 from benchmarks.sets import Labels
 
 LABELS: Labels = [(f"i{n}", f"w{m}", "tie" if (n + m) % 7 == 0 else "ab"[n % 2]) for n in range(30) for m in range(5)]  # type: ignore[misc]
@@ -17,6 +17,13 @@ def test_a_methods_log_loss_is_with_the_even_odds_that_are_best_for_it() -> None
 
 def test_votes_are_smoothed_by_the_sets_shares() -> None:
     assert smoothed([("i", "w", "a"), ("j", "w", "b")])["i"] == pytest.approx((2.5 / 4, 1.5 / 4, 0.0))
+
+
+def test_a_method_that_takes_minutes_needs_patience() -> None:
+    many = LABELS * 100
+    assert not ends("GLAD", many, patient=False)
+    assert ends("GLAD", many, patient=True)
+    assert ends("GLAD", LABELS, patient=False)
 
 
 @pytest.mark.slow
