@@ -86,7 +86,7 @@ def over_time(agreed: Json) -> None:
         span = rows[-1]["at"] - rows[0]["at"]
         parts.chart(pd.DataFrame(rows), charts.agreement(session.colours(), span), key="agreement")
     else:
-        st.caption("Appears with some twenty tasks that two people judged.")
+        st.caption("Appears with some twenty tasks that two people judged at a known time.")
 
 
 def coefficients(agreed: Json) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, case, select
 
 from services.store import models as m
 from streams.quality.compared import Compared
@@ -15,6 +15,10 @@ from streams.quality.decided import Decided
 MOST_JUDGMENTS = 20_000
 MOST_DECIDED = 20_000
 BY_THE_CROWD = ("target", "cap", "recorded")  # how a verdict was reached, adjudication apart
+
+# A record without times is stamped with the moment of its replay, which says nothing about when people judged.
+UNTIMED = (m.tasks.c.mode == "recorded") & (m.judgments.c.answered_at == m.judgments.c.ingested_at)
+ANSWERED_AT = case((UNTIMED, 0), else_=m.judgments.c.answered_at).label("answered_at")
 
 Tags = dict[str, dict[str, str]]  # of items, or attributes of annotators, by id
 
@@ -53,9 +57,9 @@ def gather(sql: Connection, campaign: str = "", batch: str = "") -> Judged:
 
 
 def _query(campaign: str, batch: str) -> Select[Any]:
-    judgments = m.judgments.c["task", "annotator", "choice", "swapped", "answered_at"]
+    judgments, tasks = m.judgments.c["task", "annotator", "choice", "swapped"], m.tasks.c["tags", "a", "b"]
     query = (
-        select(*judgments, m.tasks.c.tags, m.tasks.c.a, m.tasks.c.b)
+        select(*judgments, ANSWERED_AT, *tasks)
         .join(m.tasks, m.tasks.c.task == m.judgments.c.task)
         .where(~m.judgments.c.withdrawn, ~m.judgments.c.late, m.judgments.c.role == "annotator")
         .order_by(m.judgments.c.log_offset.desc())

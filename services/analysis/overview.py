@@ -23,7 +23,10 @@ def overview_report(judged: Judged, tag: str) -> Json:
     return {
         "alpha": agreement.krippendorff_alpha(_labels(rows)),
         "judgments": len(rows),
-        "over_time": [{"at": part[-1].answered_at, **_agreement(part)} for part in _parts(rows)],
+        "over_time": [
+            {"at": part[-1].answered_at, **_agreement(part)}
+            for part in _parts([row for row in rows if row.answered_at])
+        ],
         "by_tag": _by_tag(judged, tag),
         "length": _length(rows),
         "side": _side(rows),

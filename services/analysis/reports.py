@@ -46,10 +46,13 @@ def agreement_report(judged: Judged) -> Json:
 
 
 def over_time(rows: Sequence[Compared]) -> list[Json]:
-    """Alpha and per cent agreement over windows that slide by half their width. An item stands at its last judgment."""
+    """Alpha and per cent agreement over windows that slide by half their width. An item stands at its last judgment.
+
+    Judgments of unknown time are left out.
+    """
     last: dict[str, int] = {}
     by_item: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    for row in rows:
+    for row in (row for row in rows if row.answered_at):
         last[row.item] = max(last.get(row.item, 0), row.answered_at)
         by_item[row.item].append((row.item, row.annotator, row.choice))
     items = sorted((item for item, found in by_item.items() if len(found) > 1), key=lambda item: last[item])

@@ -21,11 +21,12 @@ from streams.quality.reliability import left
 
 EDGES = (25, 50, 100, 200, 400, 800)  # characters; bins of the length difference
 TYPICAL = {"length": 200, "markdown": 4}  # characters, marks: the differences that effects are told for
-GRID = (0, 50, 100, 200, 400, 800, 1600)  # characters; of the fitted curve
+GRID = (0, 25, 50, 100, 150, 200, 300, 400, 600, 800, 1200, 1600)  # characters; of the fitted curve, as far as was seen
+LONG = 1000.0  # characters: see `both_bends`
 SCALE = 100.0  # characters: what is longer by less counts nearly in proportion, more only by its logarithm
 LEAST = 20  # judgments without which nothing is fitted
-MOST_MODELS = 30
-RIDGE = 0.5  # on models' strengths: half a judgment against each
+MOST_MODELS = 100
+RIDGE = 0.5  # on strengths of models and bends of the curve: half a judgment against each
 
 
 class Rate(Struct, frozen=True, kw_only=True):
@@ -171,18 +172,24 @@ def win_curve(rows: Sequence[Compared]) -> list[FittedPoint]:
     found = [row for row in rows if row.length_a != row.length_b and row.choice != "tie"]
     if len(found) < LEAST:
         return []
-    features = bent(np.array([row.length_a - row.length_b for row in found], dtype=float))[:, None]
+    differences = np.array([row.length_a - row.length_b for row in found], dtype=float)
     item, _ = numbered(row.item for row in found)
-    model = logistic.fit(features, wins_of(found), item)
-    grid = bent(np.array(GRID, dtype=float))[:, None]
+    model = logistic.fit(both_bends(differences), wins_of(found), item, ridge=RIDGE)
+    seen = [at for at in GRID if at <= np.abs(differences).max()]
+    grid = both_bends(np.array(seen, dtype=float))
     middle, error = grid @ model.weights, 1.959964 * model.errors(grid)
-    bands = zip(GRID, *(logistic.sigmoid(x).tolist() for x in (middle, middle - error, middle + error)), strict=True)
+    bands = zip(seen, *(logistic.sigmoid(x).tolist() for x in (middle, middle - error, middle + error)), strict=True)
     return [FittedPoint(difference=at, rate=rate, low=low, high=high) for at, rate, low, high in bands]
 
 
 def bent(difference: Floats) -> Floats:
     """Nearly straight for small differences, logarithmic for large ones; odd."""
     return np.sign(difference) * np.log1p(np.abs(difference) / SCALE)
+
+
+def both_bends(difference: Floats) -> Floats:
+    """Two columns that are odd: the curve may rise fast and then level out, or even turn, where people do."""
+    return np.column_stack([bent(difference), difference / LONG])
 
 
 def wins_of(rows: Sequence[Compared]) -> Floats:

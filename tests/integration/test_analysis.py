@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.analysis.gather import Judged, gather
 from streams import events as e
@@ -98,7 +100,19 @@ def test_biases_tell_length_markdown_and_models(filled: World) -> None:
     assert {one["model"] for one in found["models"]} == {"a", "b"}
     assert found["models"][0]["model"] == "a"
     assert found["session"]["sessions"] == PEOPLE
-    assert len(found["length_fit"]) == len(biases.GRID)
+    longest = max(point["difference"] for point in found["length_curve"])
+    assert [point["difference"] for point in found["length_fit"]] == [at for at in biases.GRID if at <= longest]
+
+
+def test_a_record_without_times_tells_nothing_by_time(tmp_path: Path) -> None:
+    """It is stamped with the moment of its replay: neither sessions nor periods can be made of that."""
+    with opened(tmp_path, Clock()) as world:
+        tasks = [replace(task(number), mode="recorded") for number in range(ITEMS)]
+        append(world.service, *tasks, *(replace(one, mode="recorded", answered_at=NOW) for one in judged()))
+        assert report(world, "agreement")["alpha"] is not None
+        assert report(world, "agreement")["over_time"] == []
+        assert report(world, "biases")["session"]["sessions"] == 0
+        assert "time" not in {cause["tag"] for cause in report(world, "causes")["causes"]}
 
 
 def test_two_vendors_side_by_side(filled: World) -> None:

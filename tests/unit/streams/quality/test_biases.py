@@ -140,6 +140,19 @@ def test_the_fitted_curve_runs_through_the_bins_whatever_ends_in_a_tie() -> None
         assert point.low - 0.02 <= at <= point.high + 0.02
 
 
+def test_the_fitted_curve_turns_where_people_do() -> None:
+    """A little longer loses, much longer wins."""
+    dice, rows = np.random.default_rng(5), []
+    for n in range(4000):
+        more = int(dice.integers(1, 1500))
+        wins: Choice = "a" if dice.random() < (0.3 if more < 600 else 0.6) else "b"
+        rows.append(Compared(item=f"i{n}", annotator="w", choice=wins, length_a=100 + more, length_b=100))
+    fitted = {point.difference: point.rate for point in biases.win_curve(rows)}
+    assert fitted[300] < 0.42
+    assert fitted[1200] > 0.55
+    assert max(fitted) <= 1500, "nothing is told of what was not seen"
+
+
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     held = [
         found.low <= 0.5 <= found.high
