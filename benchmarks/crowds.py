@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import mean
+from statistics import mean, stdev
 
 from rich.console import Console
 from rich.table import Table
@@ -227,14 +227,21 @@ def adaptive(seeds: Sequence[int], pairs: int, sd: float) -> Table:
 
 def fixed(seeds: Sequence[int], pairs: int) -> Table:
     """The same number of judgments for every pair, by whoever comes; routed: by whom the queue asks."""
-    columns = ("judgments a pair", "Dawid-Skene", "online", "refined", "ECE refined", "routed")
+    columns = ("judgments a pair", "Dawid-Skene", "online", "refined", "ECE refined", "refined ahead, points", "routed")
     table = Table(*columns, title="fixed redundancy")
     for each in (3, 5):
         found = [batch(Crowd(seed, pairs, 0.0, each), each) for seed in seeds]
         targets = Targets(posterior=0.34, min_judgments=each, overlap_cap=each)
         routed = mean(campaign(Crowd(seed, pairs, 0.0, each), targets, each).right for seed in seeds)
-        table.add_row(str(each), *[f"{mean(column):.4f}" for column in zip(*found, strict=True)], f"{routed:.4f}")
+        means = [f"{mean(column):.4f}" for column in zip(*found, strict=True)]
+        table.add_row(str(each), *means, ahead([100 * (one[2] - one[0]) for one in found]), f"{routed:.4f}")
     return table
+
+
+def ahead(differences: Sequence[float]) -> str:
+    """The mean of paired differences, with its standard error."""
+    error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else math.nan
+    return f"{mean(differences):+.2f} ± {error:.2f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
