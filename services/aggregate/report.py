@@ -15,6 +15,7 @@ from services.aggregate.findings import Findings, Outcome, Worker
 from streams.quality.intervals import Estimate
 
 SHOWN = 20  # annotators in the table unless all are asked for
+NARROW = (0, 0, 0, 1)  # padding of a table with many columns, so that it fits into 80
 
 
 def written(outcomes: Iterable[Outcome], form: str) -> str:
@@ -72,9 +73,20 @@ def agreement_table(found: Findings) -> Table:
 
 def workers_table(workers: Iterable[Worker]) -> Table:
     """One row an annotator."""
-    table = Table(box=SIMPLE_HEAD)
-    for name in ("annotator", "judged", "accuracy", "95 %", "verdict", "side bias", "ties", "seconds", "alarms"):
-        table.add_column(name, no_wrap=True, justify="left" if name in ("annotator", "alarms") else "right")
+    table = Table(box=SIMPLE_HEAD, padding=NARROW)
+    for name in (
+        "annotator",
+        "judged",
+        "accu-\nracy",
+        "95 %",
+        "as the\nverdict",
+        "side\nbias",
+        "ties",
+        "sec-\nonds",
+        "alarms",
+    ):
+        words = name in ("annotator", "alarms")  # these give way where the screen is narrow, and go on in a second line
+        table.add_column(name, no_wrap=not words, overflow="fold", justify="left" if words else "right")
     for worker in workers:
         known = worker.known
         table.add_row(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.aggregate.reading import Row
+from services.aggregate.report import NARROW
 from services.analysis.gather import Judged, Tags
 from services.analysis.reports import causes_report, comparison_report
 from services.replay.recordings import milliseconds
@@ -75,9 +76,11 @@ def prices_of(compare: str) -> tuple[str, list[tuple[str, float]]]:
 def show_causes(judged: Judged, console: Console) -> None:
     """The slices, the one that agrees least first."""
     found = causes_report(judged)["causes"]
-    table = Table(box=SIMPLE_HEAD, title="slices against the rest, in points of agreement", title_justify="left")
-    for name in ("slice", "same answer", "elsewhere", "believed", "95 %", "with the items", "with the people", "looks"):
-        table.add_column(name, justify="left" if name in ("slice", "looks") else "right")
+    title = "slices against the rest, in points of agreement"
+    table = Table(box=SIMPLE_HEAD, padding=NARROW, title=title, title_justify="left")
+    numbers = ("same\nanswer", "else-\nwhere", "believed", "95 %", "with\nitems", "with\npeople")
+    for name in ("slice", *numbers, "looks like"):
+        table.add_column(name, no_wrap=name in numbers, justify="right" if name in numbers else "left")
     for cause in found[:SHOWN]:
         shrunk = cause["shrunk"]
         table.add_row(
@@ -103,7 +106,8 @@ def show_comparison(judged: Judged, compare: str, console: Console) -> None:
         least = report["least_items"]
         message = f"{one} and {other} have fewer than {least} items in common (values of {column}: {known})"
         raise InputError(message, field="compare", mend=f"name two that judged at least {least} of the same items")
-    table = Table("", one, other, "difference", box=SIMPLE_HEAD, title=f"{found['items']:,} items judged by both")
+    title = f"{found['items']:,} items judged by both"
+    table = Table("", one, other, "difference", box=SIMPLE_HEAD, padding=NARROW, title=title, title_justify="left")
     for name, key in (("right, of decisive judgments", "accuracy"), ("takes the left one", "left"), ("ties", "ties")):
         table.add_row(name, shown(found["one"][key]), shown(found["other"][key]), shown(found[key], "+.1f"))
     needed = "judgments_needed"
