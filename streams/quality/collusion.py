@@ -34,9 +34,11 @@ FEW = 5  # judgments below which nobody is suspected
 ENOUGH = 20  # judgments below which nobody is accused: they say too little
 PRIOR = 5.0  # judgments at the crowd's rate that a person or a kind of task starts from; mistakes that a group does
 GROUPS, MEMBERS = 5, 10  # of people who dissent alike: so many groups at most, so many people in each at least
+FOLDS = 40  # growths without somebody, at most: what a look costs stays bounded
 MOST_LIKELY = 0.9  # chance is never taken for more
 SURE = 0.999  # suspicion is never more
 CEILING = 1e9  # evidence above this says nothing more
+NOBODY: Ints = np.array([], np.int64)
 
 
 class Answered(Struct, frozen=True, kw_only=True):
@@ -86,7 +88,7 @@ def rings(tasks: Sequence[Answered], rate: float) -> list[tuple[Member, ...]]:
     suspects = grown(judged, found)
     tested = np.flatnonzero(judged.counts >= ENOUGH)
     worth = tested[against(judged, found, suspects)[tested] * rate > 1.0]  # no other could be accused
-    evidence = {int(x): float(against(judged, found, grown(judged, found, int(x)))[x]) for x in worth}
+    evidence = dict(_apart(judged, found, worth))
     guilty = accused(evidence, rate, hypotheses=len(tested))
     members = {x: _member(judged, suspects, x, evidence[x]) for x in guilty}
     joint = [[members[x] for x in ring] for ring in joined(_linked(found, guilty))]
@@ -198,6 +200,13 @@ def against(judged: Judged, found: Found, suspects: Floats) -> Floats:
     return PAIRED * single + (1.0 - PAIRED) * held(judged, suspects)
 
 
+def _apart(judged: Judged, found: Found, people: Ints) -> Iterator[tuple[int, float]]:
+    """The evidence against each of them by suspects that were grown without them; each alone, or in folds if many."""
+    for fold in (people[number::FOLDS] for number in range(min(FOLDS, len(people)))):
+        evidence = against(judged, found, grown(judged, found, fold))
+        yield from ((int(x), float(evidence[x])) for x in fold)
+
+
 def _product(of: Ints, logs: Floats, size: int) -> Floats:
     """The product of the ratios of each number from 0 to size - 1."""
     return np.exp(np.minimum(summed(of, logs, size), np.log(CEILING)))
@@ -206,16 +215,15 @@ def _product(of: Ints, logs: Floats, size: int) -> Floats:
 # ---------------------------------------------------------------- growth
 
 
-def grown(judged: Judged, found: Found, without: int | None = None) -> Floats:
-    """How much everybody is suspected of being in a ring, in [0, SURE]; `without` one of them, as if never there."""
-    others = (found.one != without) & (found.other != without)
+def grown(judged: Judged, found: Found, without: Ints = NOBODY) -> Floats:
+    """How much everybody is suspected of being in a ring, in [0, SURE]; `without` some, as if they were never there."""
+    others = ~(np.isin(found.one, without) | np.isin(found.other, without))
     strongest = np.ones(len(judged.names))
     np.maximum.at(strongest, found.one[others], found.evidence[others])
     suspects = suspicion(strongest, PAIR)
     for _ in range(ROUNDS):
         suspects = np.where(judged.counts >= FEW, suspicion(held(judged, suspects), SUSPECT), 0.0)
-        if without is not None:
-            suspects[without] = 0.0
+        suspects[without] = 0.0
     return suspects
 
 

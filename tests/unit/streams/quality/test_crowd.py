@@ -3,6 +3,7 @@
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,7 +129,7 @@ def test_evidence_against_the_honest_is_seldom_large() -> None:
         judged = collusion.judged_of(crowd(seed, (), tasks=300, judges=5))
         found = collusion.pairs(judged)
         for x in range(len(judged.names)):
-            large += collusion.against(judged, found, collusion.grown(judged, found, x))[x] >= 10
+            large += collusion.against(judged, found, collusion.grown(judged, found, np.array([x])))[x] >= 10
             people += 1
     assert large <= 0.1 * people
 
@@ -138,9 +139,9 @@ def test_who_is_suspected_besides_somebody_is_found_without_them() -> None:
     found, x = collusion.pairs(judged), judged.names.index("w03")
     apart = (found.one != x) & (found.other != x)
     without = collusion.Found(one=found.one[apart], other=found.other[apart], evidence=found.evidence[apart])
-    suspects = collusion.grown(judged, found, x)
+    suspects = collusion.grown(judged, found, np.array([x]))
     assert suspects[x] == 0
-    assert suspects.tolist() == collusion.grown(judged, without, x).tolist()
+    assert suspects.tolist() == collusion.grown(judged, without, np.array([x])).tolist()
     assert suspects[judged.names.index("w11")] > 0.5
 
 
