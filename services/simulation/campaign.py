@@ -8,6 +8,7 @@ Any crowd can drive it, made up or recorded. Times are milliseconds since 1970 a
         campaign.judge(grant, "a", now + 20_000)             # canonical sides; grant.swapped: b stood on the left
         now += 20_000
     campaign.closed()                                        # {"pair-1": Closed(verdict="a", posterior=(…), …)}
+    campaign.refined()                                       # {"pair-1": its posterior by all that is known now}
     campaign.suspended()                                     # {annotator: the Standing, with its reason}
     campaign.look_at_crowd(now)                              # now and then: rings, copied reasons, bursts
     campaign.alerts                                          # every alarm so far, the oldest first
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from services.analysis.refined import refined_posteriors
 from services.coordinator import priors
 from services.queue.decisions import assignment_of
 from services.queue.entries import Entry
@@ -51,8 +53,10 @@ from streams.events import (
 )
 from streams.quality import gold
 from streams.quality.consensus import Posterior
+from streams.quality.labelled import Labelled
 from streams.quality.qualification import Outcome, decide
 from streams.quality.routing import Grade
+from streams.stages.preferences import Vote, countable
 
 FOR_THE_QUEUE: frozenset[type[Event]] = frozenset(
     (Campaign, Task, TaskUpdate, Standing, Assignment, Judgment, Assessment, Retraction)
@@ -224,6 +228,17 @@ class InMemoryCampaign:
             if preference.verdict is not None and self.statuses.get(task) == "closed"
         }
 
+    def refined(self) -> dict[str, Posterior]:
+        """The posterior over a, b and tie of every judged pair, from all that is known by now: what a batch would hold.
+
+        A verdict of the first hour may turn, once its people have shown how reliable they are. A second for some tens
+        of thousands of judgments (streams/quality/refinement.py), so ask at the end, or now and then.
+        """
+        tasks = self._loop.states["preferences"].values()
+        heard = [(state.task, vote) for state in tasks if state.task.gold is None for vote in countable(state)]
+        heard.sort(key=lambda pair: pair[1].answered_at)
+        return refined_posteriors([labelled(task, vote) for task, vote in heard])
+
     def suspended(self) -> dict[str, Standing]:
         """Who may not judge now, with since when and why."""
         return {name: standing for name, standing in self.standings.items() if standing.standing == "suspended"}
@@ -310,6 +325,13 @@ def side_of(choice: Choice, *, swapped: bool) -> Side:
     if choice == "tie":
         return "tie"
     return "left" if (choice == "a") != swapped else "right"
+
+
+def labelled(task: Task, vote: Vote) -> Labelled:
+    """A vote as the refinement sees it."""
+    return Labelled(
+        item=task.correlation, annotator=vote.annotator, choice=vote.choice, swapped=vote.swapped, weight=vote.weight
+    )
 
 
 def _closed(preference: Preference) -> Closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from streams.events import (
     Standing,
     Targets,
 )
+from streams.quality.consensus import CHOICES
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000
@@ -68,6 +70,29 @@ def test_people_who_agree_close_every_pair() -> None:
     assert {one.verdict for one in closed.values()} == {"a"}
     assert all(one.posterior[0] >= 0.9 and one.reached == "target" for one in closed.values())
     assert sum(one.judgments for one in closed.values()) == trial.judgments
+
+
+def test_refined_everybody_is_looked_at_again() -> None:
+    """Who is wrong with the others is believed less, on what they said before as well."""
+    trial, draw, now = InMemoryCampaign(campaign()), random.Random(4), NOW
+    truth: dict[str, Choice] = {f"pair-{n}": draw.choice(("a", "b")) for n in range(150)}
+    accuracy = {"ada": 0.9, "bo": 0.9, "cy": 0.6, "dot": 0.6, "eve": 0.6}
+    for pair in truth:
+        trial.add_pair(pair)
+    trial.add_pair("gold", gold="a")
+    for _ in range(3_000):
+        name, now = draw.choice(list(accuracy)), now + MINUTE
+        if grant := trial.next_task(name, now):
+            right = truth.get(grant.facts.correlation, "a")
+            wrong: Choice = "b" if right == "a" else "a"
+            trial.judge(grant, right if draw.random() < accuracy[name] else wrong, now + 1)
+    refined, closed = trial.refined(), trial.closed()
+    assert set(closed) <= set(refined) <= set(truth), "gold needs none"
+    assert all(sum(belief) == pytest.approx(1) for belief in refined.values())
+    right_then = sum(one.verdict == truth[pair] for pair, one in closed.items())
+    right_now = sum(CHOICES[refined[pair].index(max(refined[pair]))] == truth[pair] for pair in closed)
+    assert right_now >= right_then
+    assert any(refined[pair] != one.posterior for pair, one in closed.items())
 
 
 def test_a_pair_is_never_given_twice_to_one_person_nor_to_more_than_its_quota() -> None:
