@@ -20,15 +20,15 @@ Name = Literal[
     "reports.causes_report",
     "reports.comparison_report",
     "reports.populations_report",
+    "rings.rings_report",
 ]
 
 
-async def report(name: Name, *arguments: Any) -> dict[str, Any]:
+async def report(name: Name, *arguments: Any) -> Any:
     """What the function of that name, `module.function` in this package, makes of the arguments."""
     return await anyio.to_process.run_sync(_made, name, *arguments)
 
 
-def _made(name: Name, *arguments: Any) -> dict[str, Any]:
+def _made(name: Name, *arguments: Any) -> Any:
     module, function = name.split(".")
-    found: dict[str, Any] = getattr(import_module(f"services.analysis.{module}"), function)(*arguments)
-    return found
+    return getattr(import_module(f"services.analysis.{module}"), function)(*arguments)

@@ -11,19 +11,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import anyio
 import structlog
 from sqlalchemy import Connection, Row, func, or_, select
 
+from services.analysis.apart import report
 from services.appending import appending_new
 from services.bootstrap import Service
 from services.coordinator.gather import snapshot
 from services.store import models as m
 from streams.events import Alert, Hypothesis, digest
-from streams.quality import bursts, collusion, copying, disagreement
+from streams.quality import bursts, copying, disagreement
 from streams.quality.bursts import Newcomer
-from streams.quality.collusion import Answered
 from streams.quality.disagreement import Scored
 from streams.quality.discovery import accused
+from streams.quality.ring import Answered, Member, may_hold_one
 
 FALSE_DISCOVERIES = 0.05  # share of the accused pairs that may be innocent
 MOST_JUDGMENTS = 20_000  # the newest; what a look costs stays bounded
@@ -34,10 +36,10 @@ _log = structlog.get_logger("crowd")
 # ---------------------------------------------------------------- decide
 
 
-def alerts_for_rings(tasks: Sequence[Answered], now: int) -> list[Alert]:
+def alerts_for_rings(rings: Iterable[Sequence[Member]], now: int) -> list[Alert]:
     """One alert a member of every ring; another once their common mistakes have doubled."""
     alerts: list[Alert] = []
-    for ring in collusion.rings(tasks, FALSE_DISCOVERIES):
+    for ring in rings:
         for member in ring:
             evidence: Evidence = {
                 "shared": member.shared,
@@ -229,7 +231,7 @@ class Crowd:
             rows = judged(sql)
             people = newcomers(sql, rows)
             opposed = scored(sql)
-        alerts = alerts_for_rings(answered(rows), now)
+        alerts = alerts_for_rings(_rings(answered(rows)), now)
         alerts += alerts_for_copies(sketches(rows), now)
         alerts += alerts_for_bursts(people, now)
         alerts += alerts_for_disagreement(opposed, now)
@@ -238,6 +240,14 @@ class Crowd:
         if told:
             _log.info("crowd", alerts=told)
         return told
+
+
+def _rings(tasks: list[Answered]) -> list[tuple[Member, ...]]:
+    """Found in a process of its own, since numpy is needed."""
+    if not may_hold_one(tasks):
+        return []
+    found: list[tuple[Member, ...]] = anyio.run(report, "rings.rings_report", tasks, FALSE_DISCOVERIES)
+    return found
 
 
 def _newest(sql: Connection) -> tuple[int, int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from services.coordinator.crowd import alerts_for_bursts, alerts_for_copies, alerts_for_rings
+from services.coordinator.crowd import FALSE_DISCOVERIES, alerts_for_bursts, alerts_for_copies, alerts_for_rings
 from streams.events import Alert, Choice, Judgment, Preference
 from streams.quality.bursts import Newcomer
-from streams.quality.collusion import Answered
+from streams.quality.collusion import rings
+from streams.quality.ring import Answered
 
 
 class CrowdWatch:
@@ -38,7 +39,7 @@ class CrowdWatch:
         answers = {**verdicts, **self._gold}
         known = [(task, said) for task, said in self._choices.items() if task in answers]
         answered = [Answered(answer=answers[task], choices=said) for task, said in known]
-        alerts = alerts_for_rings(answered, at)
+        alerts = alerts_for_rings(rings(answered, FALSE_DISCOVERIES), at)
         alerts += alerts_for_copies(list(self._sketches.values()), at)
         alerts += alerts_for_bursts(self._newcomers(answered), at)
         new = [alert for alert in alerts if alert.alert not in self._told]

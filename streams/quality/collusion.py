@@ -16,14 +16,15 @@ every other person singly: that finds rings of two. e-BH over the annotators kee
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events import Choice, Struct
+from streams.events import Choice
 from streams.quality.discovery import accused
 from streams.quality.pairs import Bools, Floats, Ints, numbered, pairs_of, summed
+from streams.quality.ring import ENOUGH, Answered, Member
 
 KEPT = 0.8  # how often a member keeps to the ring's word, as the bets have it
 SUSPECT = 0.05  # probability beforehand that somebody is in a ring
@@ -31,7 +32,6 @@ PAIR = 0.001  # probability beforehand that two people make one
 ROUNDS = 3  # of growth
 PAIRED = 0.2  # share of the capital that is bet on single others
 FEW = 5  # judgments below which nobody is suspected
-ENOUGH = 20  # judgments below which nobody is accused: they say too little
 PRIOR = 5.0  # judgments at the crowd's rate that a person or a kind of task starts from; mistakes that a group does
 GROUPS, MEMBERS = 5, 10  # of people who dissent alike: so many groups at most, so many people in each at least
 FOLDS = 40  # growths without somebody, at most: what a look costs stays bounded
@@ -39,23 +39,6 @@ MOST_LIKELY = 0.9  # chance is never taken for more
 SURE = 0.999  # suspicion is never more
 CEILING = 1e9  # evidence above this says nothing more
 NOBODY: Ints = np.array([], np.int64)
-
-
-class Answered(Struct, frozen=True, kw_only=True):
-    """A task whose answer stands: who said what."""
-
-    answer: Choice
-    choices: Mapping[str, Choice]
-
-
-class Member(Struct, frozen=True, kw_only=True):
-    """One of a ring, held against the other suspects."""
-
-    annotator: str
-    shared: int  # tasks judged by a suspect as well
-    together: int  # of them those on which both made the same mistake
-    expected: float  # of these by chance
-    evidence: float  # the e-value
 
 
 @dataclass(frozen=True, kw_only=True)

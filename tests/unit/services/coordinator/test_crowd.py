@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from services.coordinator.crowd import alerts_for_rings
+from services.coordinator.crowd import FALSE_DISCOVERIES, alerts_for_rings
 from streams.events import Choice
-from streams.quality.collusion import Answered
+from streams.quality.collusion import rings
+from streams.quality.ring import Answered
 
 RING = ("w03", "w11", "w20")
 
@@ -25,7 +26,7 @@ def tasks(count: int) -> list[Answered]:
 
 
 def test_each_member_is_told_of_with_the_others_and_their_own_evidence() -> None:
-    alerts = alerts_for_rings(tasks(200), now=7)
+    alerts = alerts_for_rings(rings(tasks(200), FALSE_DISCOVERIES), now=7)
     assert [alert.annotator for alert in alerts] == list(RING)
     assert [alert.evidence["with"] for alert in alerts] == ["w11, w20", "w03, w20", "w03, w11"]
     assert all(float(alert.evidence["together"]) > 1.5 * float(alert.evidence["expected"]) for alert in alerts)
@@ -33,6 +34,9 @@ def test_each_member_is_told_of_with_the_others_and_their_own_evidence() -> None
 
 
 def test_a_member_is_told_of_again_once_the_common_mistakes_have_doubled() -> None:
-    early, later, twice = ({a.annotator: a.alert for a in alerts_for_rings(tasks(n), now=n)} for n in (200, 205, 500))
+    early, later, twice = (
+        {a.annotator: a.alert for a in alerts_for_rings(rings(tasks(n), FALSE_DISCOVERIES), now=n)}
+        for n in (200, 205, 500)
+    )
     assert early == later
     assert all(early[who] != twice[who] for who in RING)

@@ -12,7 +12,7 @@ from scipy import stats
 from streams.events import Choice
 from streams.quality import bursts, collusion, copying, discovery, reasons
 from streams.quality.bursts import HOUR_MS, Newcomer
-from streams.quality.collusion import Answered
+from streams.quality.ring import Answered
 
 # ---------------------------------------------------------------- false discoveries
 
