@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import charts, parts, session, wording
+from dashboard import parts, session, wording
+from dashboard.evidence_chart import evidence_curve
 from streams.quality.alarms import LEVELS
 from streams.quality.discovery import expected_share
 
@@ -55,7 +56,7 @@ def drawn(one: Json) -> None:
     since = alert["since"] if alert else 0
     points = rows_of(test)
     begin = next((point["number"] for point in points if since and point["at"] >= since), 0)
-    parts.chart(points, charts.evidence_curve(session.colours(), test["levels"], begin), key="evidence")
+    parts.chart(points, evidence_curve(session.colours(), test["levels"], begin), key="evidence")
     st.caption(meaning(test, since))
 
 

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from services.analysis.refined import refined_posteriors
 from services.coordinator import priors
 from services.queue.decisions import assignment_of
 from services.queue.entries import Entry
@@ -234,6 +233,8 @@ class InMemoryCampaign:
         A verdict of the first hour may turn, once its people have shown how reliable they are. A second for some tens
         of thousands of judgments (streams/quality/refinement.py), so ask at the end, or now and then.
         """
+        from services.analysis.refined import refined_posteriors  # numpy: every command has this module in it
+
         tasks = self._loop.states["preferences"].values()
         heard = [(state.task, vote) for state in tasks if state.task.gold is None for vote in countable(state)]
         heard.sort(key=lambda pair: pair[1].answered_at)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from services.coordinator.crowd import FALSE_DISCOVERIES, alerts_for_bursts, alerts_for_copies, alerts_for_rings
 from streams.events import Alert, Choice, Judgment, Preference
 from streams.quality.bursts import Newcomer
-from streams.quality.collusion import rings
 from streams.quality.ring import Answered
 
 
@@ -35,6 +34,8 @@ class CrowdWatch:
 
     def look(self, preferences: Mapping[str, Preference], at: int) -> list[Alert]:
         """What was not told before."""
+        from streams.quality.collusion import rings  # numpy: every command has this module in it
+
         verdicts = {task: one.verdict for task, one in preferences.items() if one.verdict is not None}
         answers = {**verdicts, **self._gold}
         known = [(task, said) for task, said in self._choices.items() if task in answers]
