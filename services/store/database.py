@@ -73,8 +73,8 @@ def is_outage(error: DBAPIError) -> bool:
     return error.connection_invalidated or state is None or state[:2] in ("08", "40", "53", "57", "58")
 
 
-# A container that is killed takes its network along and says no goodbye: without these the server would keep the lock
-# until its system's probes, two hours later by default, or the network's own end of the connection.
+# A machine that dies and a network that is cut say no goodbye: without these the server would keep the lock of whoever
+# was there until its system's own probes, two hours later by default.
 NOTICE_DEATH = "SET tcp_keepalives_idle TO 4; SET tcp_keepalives_interval TO 2; SET tcp_keepalives_count TO 3"
 
 
