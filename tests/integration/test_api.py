@@ -9,9 +9,11 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from sqlalchemy import delete
 
 from services.api.roles import ALL, PUBLIC, TABLE, Role
 from services.queue.memory import MemoryQueue
+from services.store import models as m
 from streams import events as e
 from streams.codecs import encode
 from streams.errors import UnavailableError
@@ -139,6 +141,9 @@ def test_one_run_at_a_time_and_never_two_trainers_on_one(world: World, clock: Cl
     promoted = world("engineer", "POST", "/v1/models/m_1/promote", {"reason": "people like it"})
     assert promoted.status_code == 200
     assert world("producer", "GET", "/v1/campaigns/default/champion").json() == {"model": "m_1", "uri": "artifacts/m_1"}
+    world.service.log.submit(lambda transaction: transaction.sql.execute(delete(m.promotions))).result()
+    model = world("lead", "GET", "/v1/models/m_1").json()  # though the views have not heard of it yet
+    assert (model["status"], model["decision"]["reasons"]) == ("champion", ["people like it"])
 
 
 def prefers_the_lock(world: World, role: Role, task: dict[str, Any]) -> None:

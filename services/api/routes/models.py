@@ -17,6 +17,7 @@ from services.coordinator import registry
 from services.coordinator.doubt import doubted_models
 from services.store import models as m
 from streams.errors import NotFoundError
+from streams.events import Promotion
 
 MOST_MODELS = 500
 MOST_IDS = 1_000  # of each kind that a lineage names; the counts are whole
@@ -52,19 +53,23 @@ async def get_model(call: Call) -> Response:
 
     def read(sql: Connection) -> dict[str, Any]:
         row = _model(sql, name)
-        statuses = registry.statuses(registry.promotions_of(service.store, row["campaign"]))
-        query = select(m.promotions).where(m.promotions.c.model == name).order_by(m.promotions.c.at.desc())
-        decisions = [dict(found) for found in sql.execute(query).mappings()]
-        decision = decisions[0] if decisions else None
+        promotions = registry.promotions_of(service.store, row["campaign"])  # the log is ahead of the views
+        decisions = [decision_of(one) for one in reversed(promotions) if one.model == name]
         return {
             **row,
-            "status": statuses.get(name, "candidate"),
+            "status": registry.statuses(promotions).get(name, "candidate"),
             "doubt": doubted_models(sql).get(name),
-            "decision": decision,
+            "decision": decisions[0] if decisions else None,
             "decisions": decisions,
         }
 
     return json_answer(await call.context.query(read))
+
+
+def decision_of(promotion: Promotion) -> dict[str, Any]:
+    """As it is told."""
+    told = ("campaign", "model", "decision", "previous", "reasons", "override", "by")
+    return {"event": promotion.id, **{name: getattr(promotion, name) for name in told}, "at": promotion.ingested_at}
 
 
 async def promote(call: Call) -> Response:
