@@ -120,7 +120,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/annotators/{annotator}/evidence",
         answer=get_evidence,
-        summary="The evidence of an annotator's tests over time, with the levels that alarm",
+        summary="The evidence of an annotator's tests after each judgment, with the levels that alarm",
         tag="quality",
         answers={
             200: {
