@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import yaml
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.simulation import command
 from services.simulation.command import run
 from services.simulation.picture import save_picture
 from services.simulation.plan import Plan
 from services.simulation.summary import summarised
+from services.simulation.trial import Result
 from streams.errors import InputError
 
 SMALL = ["--pairs", "30", "--annotators", "6", "--seeds", "2", "--target", "0.8", "--target", "0.9", "--gold", "5"]
@@ -60,6 +64,28 @@ def test_pictures_in_every_format(tmp_path: Path, ending: str, begin: bytes) -> 
     file = tmp_path / f"picture{ending}"
     save_picture(file, summarised(results), results)
     assert file.read_bytes().lstrip().startswith(begin)
+
+
+def test_several_cores_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(pairs=20, annotators=5, crowd={"random": 0.2}, targets=(0.9, 0.8), seeds=2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    alone = run(plan)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert run(plan) == alone
+    assert [one.target for one in alone] == [0.8, 0.8, 0.9, 0.9]
+
+
+def killed(plan: Plan, target: float, seed: int) -> Result:
+    """Ends its own process, as a machine without memory would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("it lives on")
+
+
+def test_a_trial_that_the_machine_ends_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(command, "trial", killed)
+    with pytest.raises(InputError, match="fewer pairs"):
+        run(Plan(pairs=5, annotators=3, crowd={}, targets=(0.8,), seeds=2))
 
 
 def test_a_place_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
