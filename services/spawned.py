@@ -103,11 +103,17 @@ class Spawned:
         if self._running.poll() is not None:
             raise UnavailableError(f"the service ended:\n{self._log.read_text(errors='replace')[-2000:]}")
 
-    def stop(self) -> None:
-        """Asks it to stop and waits."""
+    def stop(self) -> int:
+        """Asks it to stop and waits; its exit code."""
         if self._running.poll() is None:
             self._running.terminate()
-        self._running.communicate(timeout=60)
+        return self.wait_until_ended()
+
+    def wait_until_ended(self) -> int:
+        """Its exit code, once it has one. The pipe is closed after that: a child whose pipe closes ends at once."""
+        code = self._running.wait(timeout=60)
+        self._running.communicate()
+        return code
 
     def wait(self, ready: Callable[[], bool], seconds: float) -> float:
         """Seconds until `ready()`; a service that is not there yet counts as not ready. Raises UnavailableError."""

@@ -12,14 +12,17 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 
+import structlog
 import uvicorn
 from rich.console import Console
 from sqlalchemy import select
 
-from services.api.app import create_app
+from services.api.app import VERSION, create_app
 from services.api.auth import NewKey, make_key, new_annotator_id, revoke_key, store_key
+from services.api.routing import App
 from services.bootstrap import Service, open_service
 from services.children import Child, Children
 from services.coordinator.coordinator import Coordinator
@@ -32,6 +35,7 @@ TRAINER = "local trainer"  # the name of the key that the trainer beside this pr
 SWITCH = 0.0005  # seconds a thread may keep the interpreter while the event loop waits for it (Python's own: 0.005)
 COLLECT = (20_000, 20, 100)  # the open tasks live long: looking through all of them often stops every request
 TICK = 1.0  # seconds between the coordinator's looks
+_log = structlog.get_logger("up")
 
 
 class Ticking:
@@ -78,21 +82,34 @@ def serve(settings: Settings, console: Console, *, dashboard: bool = True, train
         coordinator = Coordinator(service, on_error=app.state.context.live.error)
         announce(settings, console, first, dashboard=dashboard)
         with Ticking(coordinator, service), Children(children, settings.data / "logs"):
-            uvicorn.run(
-                app,
-                host=settings.host,
-                port=settings.port,
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,  # nobody asks for the client's address
-                timeout_graceful_shutdown=5,
-            )
+            listen(app, settings)
         if service.engine.failure:
             raise UnavailableError(
                 "the engine broke, its reason is in the log above; everything acknowledged is safe: start again"
             ) from service.engine.failure
     finally:
         service.close()
+        _log.info("stopped")
+
+
+def listen(app: App, settings: Settings) -> None:
+    """Answers requests; returns at SIGTERM or Ctrl-C, with what is in hand answered.
+
+    uvicorn raises the signal that ended it once more at its end. SIGTERM would kill the process there, before anything
+    is closed: so it is made to raise what Ctrl-C raises.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _log.info("started", version=VERSION, address=settings.url)
+    with suppress(KeyboardInterrupt):
+        uvicorn.run(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # nobody asks for the client's address
+            timeout_graceful_shutdown=5,
+        )
 
 
 def require_free(host: str, port: int, option: str) -> None:

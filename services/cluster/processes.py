@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
-import uvicorn
 from sqlalchemy.exc import DBAPIError
 
 from services.api.app import create_app
@@ -27,7 +26,7 @@ from services.queue.rebuild import restore
 from services.settings import Settings
 from services.store.database import Advisory
 from services.store.projection import Views
-from services.up import COLLECT, SWITCH, TICK, require_free
+from services.up import COLLECT, SWITCH, TICK, listen, require_free
 from streams.engines.kafka_reader import KafkaReader
 from streams.errors import UnavailableError
 from streams.events import Judgment
@@ -43,17 +42,10 @@ def serve_api(settings: Settings) -> None:
     require_free(settings.host, settings.port, "PREFLOOP_PORT")
     service = open_cluster(settings)
     try:
-        uvicorn.run(
-            create_app(service),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=5,
-        )
+        listen(create_app(service), settings)
     finally:
         service.close()
+        _log.info("stopped")
 
 
 def run_materializer(settings: Settings) -> None:

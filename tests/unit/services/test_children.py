@@ -29,6 +29,12 @@ def test_a_child_runs_a_module_with_its_arguments() -> None:
         assert b"json.tool" in running.stdout.read()
 
 
+def test_a_child_that_ends_by_itself_ends_as_its_module_says() -> None:
+    child = Child(module="json.tool", arguments=["--nonsense"])
+    with subprocess.Popen(child.command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.wait(timeout=20) == 2
+
+
 def test_a_child_dies_with_a_parent_that_is_killed() -> None:
     root = Path(__file__).parents[3]
     parent = subprocess.Popen([sys.executable, "-u", "-c", PARENT], stdout=subprocess.PIPE, cwd=root)
