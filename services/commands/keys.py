@@ -70,7 +70,9 @@ def recover(
 def _recovered_in(settings: Settings) -> str:
     from services.api.auth import make_key, store_key
     from services.bootstrap import open_service
+    from streams.engines.sqlite_log import require_log
 
+    require_log(settings.data)
     service = open_service(settings)
     try:
         new = make_key("admin", "recovered admin")

@@ -24,10 +24,13 @@ PATIENCE_S = 5.0
 def look_at_folder(folder: Path) -> Iterator[Finding]:
     """The data folder: there, writable, with room."""
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        yield broken("data folder", f"{existing} is no folder", "name another with --data or PREFLOOP_DATA")
+        return
     if not os.access(existing, os.W_OK):
-        yield broken(
-            "data folder", f"{existing} cannot be written", f"give this user the right: chown -R $USER {existing}"
-        )
+        own = f"give this user the right: sudo chown -R $USER {folder}"
+        make = f"make it for this user: sudo install -d -o $USER {folder}"
+        yield broken("data folder", f"{existing} cannot be written", own if folder.exists() else make)
         return
     free = shutil.disk_usage(existing).free
     says = f"{folder}{'' if folder.exists() else ' (made at the first start)'}, {free / GIB:.0f} GiB free"
@@ -56,7 +59,7 @@ def look_at_log(folder: Path) -> Iterator[Finding]:
             "log", f"the write-ahead log has grown to {size / GIB:.1f} GiB", "end what reads for long: exports, backups"
         )
     else:
-        yield well("log", f"{pages / GIB:.2f} GiB")
+        yield well("log", f"{pages / 2**20:,.0f} MiB")
 
 
 def look_at_parts() -> Iterator[Finding]:

@@ -31,13 +31,14 @@ def migrate_command(
     from services.cluster.composition import open_cluster
     from services.migration.into_cluster import into_cluster
     from services.migration.out_of_cluster import out_of_cluster
+    from streams.engines.sqlite_log import require_log
 
     settings, console = read_settings(), Console(stderr=True)
     require_cluster(settings)
     into = target == CLUSTER
     folder = read_settings({}, data=Path(source if into else target))
-    if into and not folder.data.is_dir():
-        raise SettingsError(f"there is no data folder {folder.data}: name the one that `prefloop up` works on")
+    if into:
+        require_log(folder.data)
     shown: Counter[str] = Counter()
     service = open_cluster(settings)
     try:

@@ -10,13 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.bootstrap import open_service
 from services.settings import Settings
 from services.store.projection import Views
+from streams.engines.sqlite_log import require_log
 
 LOOK = 0.1  # seconds between looks at how far it has come
 
 
 def rebuild_views(settings: Settings, console: Console) -> None:
     """Drops the views of the data folder and folds the whole log, with a progress bar. Raises UnavailableError
-    while a service works on the folder."""
+    while a service works on the folder, SettingsError where it has no log."""
+    require_log(settings.data)
     service = open_service(settings, fresh_views=True)
     begin = time.perf_counter()
     try:

@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
 
 from streams.codecs import decode, encode
 from streams.engines.port import Admission, Record
 from streams.engines.rows import insert
-from streams.errors import DecodeError, UnavailableError
+from streams.errors import DecodeError, SettingsError, UnavailableError
 from streams.events import Event
 from streams.topology import Topic, Topology
 
@@ -61,11 +62,24 @@ def connect(path: Path, *, writer: bool) -> Engine:
     return engine
 
 
+def require_log(folder: Path) -> None:
+    """Raises SettingsError where the folder has no log: for those who would else make one by a slip in its name."""
+    if not (folder / FILE_NAME).exists():
+        raise SettingsError(f"there is no log in {folder}: name the service's folder with --data or PREFLOOP_DATA")
+
+
 class FolderLock:
-    """One process writes a data folder; the second is told who holds it."""
+    """One process writes a data folder, which is made where it is absent; the second is told who holds it."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / "lock").open("a+")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = (folder / "lock").open("a+")
+        except OSError as error:
+            raise SettingsError(
+                f"the data folder {folder} cannot be used ({error.strerror}): give this user the right to write it, or"
+                " choose another with --data or PREFLOOP_DATA"
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -235,16 +249,22 @@ class SqliteLog:
     """Tables, offsets and reads of the log; the one writer is the embedded engine."""
 
     def __init__(self, folder: Path, topology: Topology) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.topology = topology
         self._lock = FolderLock(folder)
         self.path = folder / FILE_NAME
         self.writer = connect(self.path, writer=True)
-        self.connection = self.writer.connect().execution_options(
-            isolation_level="AUTOCOMMIT"
-        )  # we say BEGIN ourselves
         self.database = connect(self.path, writer=False)  # for reads, from any thread
-        self._create()
+        try:
+            self.connection = self.writer.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            )  # we say BEGIN ourselves
+            self._create()
+        except DatabaseError as error:
+            self._lock.release()
+            raise SettingsError(
+                f"{self.path} cannot be used ({error.orig}): see that there is room and that this user may write it, or"
+                " restore the newest backup (docs/operations.md)"
+            ) from error
         self.ends: dict[str, int] = {}  # offset after the last record of each topic, as the writer sees it
         self.tails: dict[str, deque[Record]] = {}  # the newest records of each topic, for who reads on at its end
         self.reload()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from services import cli
 from streams.errors import InputError, PrefloopError, SettingsError
@@ -44,6 +46,12 @@ def test_brackets_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch, capsys:
     error = InputError("rules[0] [/x] is wrong", mend="use [red]")
     assert told(error, monkeypatch, capsys) == "prefloop: rules[0] [/x] is wrong use [red]"
     assert "choose --port" in told(SettingsError("taken: choose --port"), monkeypatch, capsys)
+
+
+def test_rebuild_makes_no_folder_by_a_slip_in_its_name(tmp_path: Path) -> None:
+    told = CliRunner().invoke(cli.app, ["rebuild", "--data", str(tmp_path / "slip")])
+    assert isinstance(told.exception, SettingsError)
+    assert not (tmp_path / "slip").exists()
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,21 @@ def test_a_folder_that_is_not_there_yet_is_well(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
     finding = only(machine.look_at_folder(tmp_path))
-    assert finding.state == "broken"
-    assert "chown" in finding.mend
+    assert (finding.state, finding.mend) == ("broken", f"give this user the right: sudo chown -R $USER {tmp_path}")
+
+
+def test_nobody_is_told_to_take_over_the_folder_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    folder = tmp_path / "new"
+    finding = only(machine.look_at_folder(folder))
+    assert (finding.state, finding.mend) == ("broken", f"make it for this user: sudo install -d -o $USER {folder}")
+
+
+def test_a_file_in_the_folders_place_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        finding = only(machine.look_at_folder(folder))
+        assert (finding.state, finding.says) == ("broken", f"{tmp_path / 'file'} is no folder")
 
 
 def test_a_nearly_full_disk_is_doubtful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

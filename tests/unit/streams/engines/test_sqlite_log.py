@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from streams.engines.embedded import EmbeddedEngine
-from streams.engines.sqlite_log import SqliteLog
-from streams.errors import UnavailableError
+from streams.engines.sqlite_log import FILE_NAME, SqliteLog, require_log
+from streams.errors import SettingsError, UnavailableError
 from streams.events import Part, Signal, Text
 from streams.topology import TOPOLOGY
 
@@ -19,6 +19,28 @@ def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
         SqliteLog(tmp_path, TOPOLOGY)
     log.close()
     SqliteLog(tmp_path, TOPOLOGY).close()
+
+
+def test_a_folder_that_cannot_be_made_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(SettingsError, match=r"data folder .*file.* cannot be used \(.*\): .*--data"):
+            SqliteLog(path, TOPOLOGY)
+
+
+def test_a_file_that_is_no_database_says_to_restore_one_and_lets_the_next_in(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database" * 1000)
+    for _ in range(2):
+        with pytest.raises(SettingsError, match=r"prefloop.sqlite3 cannot be used \(file is not.*backup"):
+            SqliteLog(tmp_path, TOPOLOGY)
+
+
+def test_a_folder_without_a_log_is_told_before_one_is_made_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no log in .*--data"):
+        require_log(tmp_path / "slip")
+    assert not (tmp_path / "slip").exists()
+    SqliteLog(tmp_path, TOPOLOGY).close()
+    require_log(tmp_path)
 
 
 def test_a_commit_is_synced_to_the_disk(tmp_path: Path) -> None:
