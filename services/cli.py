@@ -32,30 +32,31 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.command("demo")(demo_command)
-app.command("doctor")(doctor_command)
-app.command("aggregate")(aggregate_command)
-app.command("replay")(replay_command)
-app.command("simulate")(simulate_command)
-app.command("ai-annotator")(ai_annotator)
-app.command("export")(models.export)
-app.command("train")(models.train)
-app.command("trace")(models.trace)
-app.command("promote")(models.promote)
-app.command("rollback")(models.rollback)
-app.command("quarantine")(quarantine)
-app.command("worker", rich_help_panel="Cluster")(worker_command)
-app.command("intake", rich_help_panel="Cluster")(intake_command)
-cluster.add_to(app)
-app.add_typer(keys.app, name="keys")
-app.add_typer(campaigns.app, name="campaigns")
+
+
+def tell_version(wanted: bool) -> None:
+    """Prints it and ends, where it is asked for."""
+    if wanted:
+        from services.api.app import VERSION
+
+        typer.echo(f"prefloop {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What holds for every command."""
+
 
 Data = Annotated[
     Path | None, typer.Option(help="Folder of the log and everything made from it [PREFLOOP_DATA or ./prefloop-data].")
 ]
 
 
-@app.command()
 def up(
     data: Data = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all [127.0.0.1].")] = None,
@@ -76,7 +77,6 @@ def up(
     serve(settings, Console(), dashboard=dashboard, trainer=trainer)
 
 
-@app.command()
 def rebuild(data: Data = None) -> None:
     """Drop all views and fold the log into them again; the result equals what was there.
 
@@ -94,8 +94,30 @@ def rebuild(data: Data = None) -> None:
     rebuild_views(settings, Console(stderr=True))
 
 
+app.command("up")(up)
+app.command("demo")(demo_command)
+app.command("aggregate")(aggregate_command)
+app.command("replay")(replay_command)
+app.command("simulate")(simulate_command)
+app.command("ai-annotator")(ai_annotator)
+app.command("export")(models.export)
+app.command("train")(models.train)
+app.command("trace")(models.trace)
+app.command("quarantine")(quarantine)
+app.command("promote")(models.promote)
+app.command("rollback")(models.rollback)
+app.command("rebuild")(rebuild)
+app.command("doctor")(doctor_command)
+app.add_typer(keys.app, name="keys")
+app.add_typer(campaigns.app, name="campaigns")
+app.command("worker", rich_help_panel="Cluster")(worker_command)
+app.command("intake", rich_help_panel="Cluster")(intake_command)
+cluster.add_to(app)
+
+
 def main() -> None:
     """Runs the command; what prefloop raises on purpose is told in one line, without a traceback."""
+    log_to_stderr("warning", "prefloop")  # until the command says otherwise
     try:
         app()
     except PrefloopError as error:

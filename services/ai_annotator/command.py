@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
+import structlog
 import typer
 from rich.console import Console
 
@@ -17,10 +18,13 @@ from services.ai_annotator.recording import Recorder, Replayer
 from services.ai_annotator.worker import AiAnnotator, Counts
 from services.commands.remote import LOCAL, Remote, Server
 from services.completions import TIMEOUT_S
+from services.logs import log_to_stderr
+from services.settings import read_settings
 from streams.errors import InputError, UnavailableError
 
 IDLE_S = 5.0  # between two looks for a task where there was none
 OUTAGE_S = 15.0  # after the model or the service did not answer
+_log = structlog.get_logger("ai_annotator")
 
 
 def ai_annotator(
@@ -38,6 +42,7 @@ def ai_annotator(
     What share of a campaign models may judge is the campaign's `model_share`.
     The endpoint's own key, where it wants one, is taken from PREFLOOP_MODEL_KEY.
     """
+    log_to_stderr(read_settings().log_level, "ai-annotator")
     wanted, remote, stopping = read_constitution(constitution), Remote(server), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -69,7 +74,8 @@ def work(worker: AiAnnotator, stopping: threading.Event, most: int | None, until
     while not stopping.is_set() and (most is None or worker.counts.judged < most):
         try:
             outcome = worker.work_once()
-        except UnavailableError:
+        except UnavailableError as error:
+            _log.warning("the service does not answer", error=str(error))
             outcome = "outage"
         if outcome == "idle" and until_idle:
             return

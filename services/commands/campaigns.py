@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from services.commands.remote import LOCAL, Remote, Server
+from services.commands.remote import LOCAL, Remote, Server, path_of
 from streams.errors import InputError
 from streams.events import Campaign, Event
 
@@ -23,7 +25,7 @@ def list_campaigns(server: Server = LOCAL) -> None:
     """Show every campaign with its version."""
     table = Table("campaign", "version", "mode")
     for campaign in Remote(server).get("/v1/campaigns")["campaigns"]:
-        table.add_row(campaign["name"], str(campaign["version"]), campaign["mode"])
+        table.add_row(escape(campaign["name"]), str(campaign["version"]), campaign["mode"])
     Console().print(table)
 
 
@@ -31,7 +33,7 @@ def list_campaigns(server: Server = LOCAL) -> None:
 def show(name: Annotated[str, typer.Argument(help="The campaign.")], server: Server = LOCAL) -> None:
     """Print a campaign as YAML; edit it and give it to `prefloop campaigns apply`."""
     typer.echo(
-        yaml.safe_dump(definable(Remote(server).get(f"/v1/campaigns/{name}")), sort_keys=False, allow_unicode=True),
+        yaml.safe_dump(definable(Remote(server).get(path_of("campaigns", name))), sort_keys=False, allow_unicode=True),
         nl=False,
     )
 
@@ -44,8 +46,8 @@ def apply(
     """Write a campaign from a YAML file. A change makes the next version, which holds for tasks made from now on."""
     definition = read_definition(file)
     name = definition.pop("name")
-    answer = Remote(server).put(f"/v1/campaigns/{name}", definition)
-    Console().print(f"campaign {name} is at version {answer['version']}", highlight=False)
+    answer = Remote(server).put(path_of("campaigns", name), definition)
+    Console().print(f"campaign {name} is at version {answer['version']}", highlight=False, markup=False)
 
 
 def definable(shown: dict[str, Any]) -> dict[str, Any]:
@@ -64,4 +66,9 @@ def read_definition(file: Path) -> dict[str, Any]:
     if not isinstance(definition, dict) or not isinstance(definition.get("name"), str):
         raise InputError(f"{file} has no `name`", field="name", mend="begin the file with `name: my-campaign`")
     definition.pop("version", None)  # what `show` prints can be applied again
+    try:
+        json.dumps(definition, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        mend = "put it in quotes: a campaign holds text, numbers, true, false, null, lists and mappings"
+        raise InputError(f"{file} has a value that cannot be sent: {error}", field="file", mend=mend) from error
     return definition

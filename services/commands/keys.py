@@ -7,10 +7,11 @@ from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from services.api.roles import Role
-from services.commands.remote import LOCAL, Remote, Server
+from services.commands.remote import LOCAL, Remote, Server, path_of
 from services.settings import Settings, read_settings
 
 app = typer.Typer(help="Make, list and revoke keys. Needs an admin's key in PREFLOOP_KEY.", no_args_is_help=True)
@@ -37,15 +38,15 @@ def list_keys(server: Server = LOCAL) -> None:
     """Show every key in force, without its secret."""
     table = Table("key id", "name", "role")
     for key in Remote(server).get("/v1/keys")["keys"]:
-        table.add_row(key["key_id"], key["name"], key["role"])
+        table.add_row(key["key_id"], escape(key["name"]), key["role"])
     Console().print(table)
 
 
 @app.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(help="From `prefloop keys list`.")], server: Server = LOCAL) -> None:
     """Take a key out of force, at once."""
-    Remote(server).delete(f"/v1/keys/{key_id}")
-    Console().print(f"{key_id} is revoked")
+    Remote(server).delete(path_of("keys", key_id))
+    Console().print(f"{key_id} is revoked", highlight=False, markup=False)
 
 
 @app.command("recover")

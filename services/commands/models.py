@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from services.commands.remote import LOCAL, Remote, Server
+from services.commands.remote import LOCAL, Remote, Server, path_of
 from services.written import writing
 from streams.errors import TrainingError
 
@@ -33,8 +33,12 @@ def export(
     All preferences are told, gold and withdrawn ones too, each marked as what it is; train on a batch's dataset, which
     holds neither.
     """
-    path = f"/v1/datasets/{batch}" if batch else "/v1/preferences" + (f"?campaign={campaign}" if campaign else "")
-    lines = Remote(server).lines(path)
+    remote = Remote(server)
+    path = path_of("datasets", batch) if batch else "/v1/preferences"
+    if campaign and not batch:
+        remote.get(path_of("campaigns", campaign))  # one that is not there would have no rows
+        path += f"?campaign={quote(campaign, safe='')}"
+    lines = remote.lines(path)
     if out:
         with writing(out), out.open("w", encoding="utf-8") as file:
             count = copy(lines, file)
@@ -60,7 +64,7 @@ def train(
 ) -> None:
     """Cut a batch of what is judged, request a training run and follow it. A trainer must be running."""
     remote, console = Remote(server), Console()
-    if not remote.get(f"/v1/campaigns/{quote(campaign, safe='')}")["training"]["base_model"]:  # before a batch is cut
+    if not remote.get(path_of("campaigns", campaign))["training"]["base_model"]:  # before a batch is cut
         mend = "set training.base_model (`prefloop campaigns show`, edit, `prefloop campaigns apply`)"
         raise TrainingError(f"campaign {campaign!r} names no base model: {mend}")
     batch = batch or remote.post("/v1/batches", {"campaign": campaign})["batch"]
@@ -75,7 +79,7 @@ def follow_run(remote: Remote, run: str, console: Console) -> dict[str, Any]:
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
         bar = progress.add_task("waiting for a trainer", total=None)
         while True:
-            now: dict[str, Any] = remote.get(f"/v1/runs/{run}")
+            now: dict[str, Any] = remote.get(path_of("runs", run))
             progress.update(bar, description=now["stage"] or now["status"], completed=now["step"], total=now["steps"])
             if now["status"] in ("finished", "failed"):
                 return now
@@ -96,7 +100,7 @@ def trace(
     server: Server = LOCAL,
 ) -> None:
     """Tell what became of an output: tasks, judgments, preferences, batches, runs, models, decisions."""
-    story, console = Remote(server).get(f"/v1/outputs/{quote(output, safe='')}/lineage"), Console(soft_wrap=True)
+    story, console = Remote(server).get(path_of("outputs", output, "lineage")), Console(soft_wrap=True)
     for line in told(story):
         console.print(line, highlight=False, markup=False)
 
@@ -121,8 +125,8 @@ def promote(
     server: Server = LOCAL,
 ) -> None:
     """Make a model the champion by hand, over the gate. The override is an event with your key's id."""
-    Remote(server).post(f"/v1/models/{model}/promote", {"reason": reason})
-    Console().print(f"{model} is the champion", highlight=False)
+    Remote(server).post(path_of("models", model, "promote"), {"reason": reason})
+    Console().print(f"{model} is the champion", highlight=False, markup=False)
 
 
 def rollback(
@@ -131,5 +135,5 @@ def rollback(
     server: Server = LOCAL,
 ) -> None:
     """Go back to the champion before this one."""
-    answer = Remote(server).post(f"/v1/campaigns/{campaign}/rollback", {"reason": reason})
+    answer = Remote(server).post(path_of("campaigns", campaign, "rollback"), {"reason": reason})
     Console().print(f"{answer['model']} is the champion again", highlight=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -14,6 +15,11 @@ from streams.errors import SettingsError
 
 Server = Annotated[str, typer.Option(help="Base URL of the service.", envvar="PREFLOOP_SERVER")]
 LOCAL = read_settings({}).url
+
+
+def path_of(*parts: str) -> str:
+    """The API's path of these parts, each of them whatever somebody typed."""
+    return "/".join(["/v1", *(quote(part, safe="") for part in parts)])
 
 
 class Remote:

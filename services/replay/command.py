@@ -11,7 +11,7 @@ from rich.console import Console
 
 from services.settings import read_settings
 from services.written import writing
-from streams.errors import PrefloopError, SettingsError
+from streams.errors import SettingsError
 
 
 def replay_command(
@@ -29,19 +29,14 @@ def replay_command(
     from services.replay.replay import replay
     from services.replay.screen import show
 
-    console = Console()
-    try:
-        settings = read_settings(data=data)
-        if settings.is_cluster and data is None:
-            raise SettingsError(
-                "replay feeds a data folder, not the cluster that PREFLOOP_KAFKA names: give --data FOLDER"
-                " (`prefloop migrate --from FOLDER --to cluster` brings it into an empty cluster)"
-            )
-        name = campaign or file.name.split(".")[0]
-        found = replay(lambda: open_service(settings), file, items, name, console)
-    except PrefloopError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False)
-        raise typer.Exit(1) from error
+    console, settings = Console(), read_settings(data=data)
+    if settings.is_cluster and data is None:
+        raise SettingsError(
+            "replay feeds a data folder, not the cluster that PREFLOOP_KAFKA names: give --data FOLDER"
+            " (`prefloop migrate --from FOLDER --to cluster` brings it into an empty cluster)"
+        )
+    name = campaign or file.name.split(".")[0]
+    found = replay(lambda: open_service(settings), file, items, name, console)
     show(found, console)
     if report is not None:
         with writing(report, "report"):

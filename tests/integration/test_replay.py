@@ -224,9 +224,8 @@ def test_files_of_something_else_leave_nothing_behind(
     for path, text in ((recordings.judgments, judgments), (recordings.items, items)):
         if text is not None:
             path.write_bytes(gzip.compress(text.encode()))
-    result = CliRunner().invoke(app, recordings.options(), env={"COLUMNS": "1000"})
-    assert result.exit_code == 1
-    assert said in result.output
+    result = CliRunner().invoke(app, recordings.options())
+    assert said in str(result.exception)
     assert not recordings.data.exists()
 
 
@@ -235,8 +234,7 @@ def test_a_missing_file_is_told_before_anything_is_begun(recordings: Recordings,
     recordings.write(*crowd(items=2))
     getattr(recordings, broken).unlink()
     result = CliRunner().invoke(app, recordings.options())
-    assert result.exit_code == 1
-    assert "cannot read" in result.output
+    assert "cannot read" in str(result.exception)
     assert not recordings.data.exists()
 
 
@@ -247,8 +245,7 @@ def test_a_live_campaign_takes_no_recording(recordings: Recordings) -> None:
     service.close()
     recordings.write(*crowd(items=2))
     result = CliRunner().invoke(app, recordings.options("--campaign", "default"))
-    assert result.exit_code == 1
-    assert "is live" in result.output
+    assert "is live" in str(result.exception)
 
 
 def test_the_same_recording_always_says_the_same(recordings: Recordings, tmp_path: Path) -> None:

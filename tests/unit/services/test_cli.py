@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,15 @@ def test_brackets_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch, capsys:
     error = InputError("rules[0] [/x] is wrong", mend="use [red]")
     assert told(error, monkeypatch, capsys) == "prefloop: rules[0] [/x] is wrong use [red]"
     assert "choose --port" in told(SettingsError("taken: choose --port"), monkeypatch, capsys)
+
+
+def test_it_says_its_version() -> None:
+    told = CliRunner().invoke(cli.app, ["--version"])
+    assert (told.exit_code, told.stdout) == (0, f"prefloop {importlib.metadata.version('prefloop')}\n")
+
+
+def test_the_first_command_that_is_listed_is_the_one_to_begin_with() -> None:
+    assert [command.name for command in cli.app.registered_commands][:2] == ["up", "demo"]
 
 
 def test_rebuild_makes_no_folder_by_a_slip_in_its_name(tmp_path: Path) -> None:

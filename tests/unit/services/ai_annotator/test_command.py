@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from services.ai_annotator import command
@@ -40,9 +41,11 @@ def test_it_stops_when_idle_or_when_it_has_judged_enough() -> None:
     assert worked(Scripted("judged", "skipped", "judged", "judged"), most=2) == 1
 
 
-def test_outages_of_model_and_service_are_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outages_of_model_and_service_are_waited_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "OUTAGE_S", 0.0)
-    assert worked(Scripted("outage", UnavailableError("restarting"), "judged", "idle")) == 0
+    with capture_logs() as lines:
+        assert worked(Scripted("outage", UnavailableError("restarting"), "judged", "idle")) == 0
+    assert [(line["event"], line["error"]) for line in lines] == [("the service does not answer", "restarting")]
 
 
 def test_who_is_told_to_stop_does_not_begin() -> None:

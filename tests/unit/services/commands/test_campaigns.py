@@ -27,6 +27,13 @@ def test_a_file_that_is_no_campaign_is_refused_with_its_name(tmp_path: Path, tex
         read_definition(written(tmp_path, text))
 
 
+@pytest.mark.parametrize("value", ["2026-11-22", ".nan", "!!set {a, b}"])
+def test_a_value_that_json_cannot_say_is_refused_with_the_mend(tmp_path: Path, value: str) -> None:
+    with pytest.raises(InputError, match=r"campaign\.yaml") as refused:
+        read_definition(written(tmp_path, f"name: support\nguideline: {value}\n"))
+    assert "quotes" in refused.value.mend
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         read_definition(tmp_path / "none.yaml")

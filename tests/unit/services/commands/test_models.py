@@ -21,7 +21,8 @@ class Service:
         return [f'"{path}"', "2"]
 
     def get(self, path: str) -> dict[str, dict[str, str]]:
-        assert path == "/v1/campaigns/default"
+        if path not in ("/v1/campaigns/default", "/v1/campaigns/a%26b%20c"):
+            raise InputError(f"nothing at {path}")
         return {"training": {"base_model": ""}}
 
     def post(self, path: str, body: dict[str, str]) -> None:
@@ -37,8 +38,9 @@ def service(monkeypatch: pytest.MonkeyPatch) -> None:
     ("options", "path"),
     [
         ([], "/v1/preferences"),
-        (["--campaign", "c"], "/v1/preferences?campaign=c"),
+        (["--campaign", "a&b c"], "/v1/preferences?campaign=a%26b%20c"),
         (["--batch", "b"], "/v1/datasets/b"),
+        (["--batch", "../live"], "/v1/datasets/..%2Flive"),
     ],
 )
 def test_rows_go_to_the_file_or_to_standard_output(tmp_path: Path, options: list[str], path: str) -> None:
@@ -52,6 +54,13 @@ def test_a_file_that_cannot_be_written_is_told_with_the_mend(tmp_path: Path) -> 
     ended = CliRunner().invoke(app, ["export", "--out", str(tmp_path / "nowhere" / "x")])
     assert isinstance(ended.exception, InputError)
     assert "a folder that exists" in ended.exception.mend
+
+
+def test_a_campaign_that_is_not_there_is_an_error_and_no_empty_export(tmp_path: Path) -> None:
+    out = tmp_path / "rows.ndjson"
+    ended = CliRunner().invoke(app, ["export", "--campaign", "slip", "--out", str(out)])
+    assert isinstance(ended.exception, InputError)
+    assert not out.exists()
 
 
 def test_no_batch_is_cut_where_the_campaign_names_no_base_model() -> None:
