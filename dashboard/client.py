@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -32,13 +32,15 @@ class RefusedError(PrefloopError):
 
 def refusal(response: httpx.Response) -> PrefloopError:
     """The error that a 4xx or 5xx response stands for."""
-    if response.status_code in OUTAGES:
-        return UnavailableError(f"the service answers {response.status_code} for now")
+    status = response.status_code
     try:
         error = response.json()["error"]
-        return RefusedError(response.status_code, error["code"], error["message"], error.get("mend") or "")
+        refused = RefusedError(status, error["code"], error["message"], error.get("mend") or "")
     except (ValueError, KeyError, TypeError):
-        return RefusedError(response.status_code, "unknown", f"HTTP {response.status_code} from {response.url.path}")
+        refused = None
+    if status in OUTAGES:
+        return UnavailableError(f"the service answers {status} for now{f': {refused}' if refused else ''}")
+    return refused or RefusedError(status, "unknown", f"HTTP {status} from {response.url.path}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Client:
                 if response.is_error:
                     response.read()
                     raise refusal(response)
-                yield from filter(None, response.iter_lines())
+                yield from filter(None, _lines(response.iter_bytes()))
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
@@ -114,6 +116,15 @@ class Client:
         where = str(self.http.base_url).rstrip("/")
         mend = "start it (`prefloop up`), or name its address (PREFLOOP_SERVER)"
         return UnavailableError(f"the service cannot be reached at {where} ({error}): {mend}")
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """By newline alone: httpx would also cut at characters that JSON leaves bare in a text, such as U+2028."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line.decode() for line in lines)
+    yield rest.decode()
 
 
 def _headers(key: str) -> dict[str, str]:

@@ -45,7 +45,7 @@ class Prefloop:
     in `spool` (default: a folder of the user's, one for each service) up to `spool_bytes`, and sent when the service is
     back, by this process or a later one. A process killed outright loses what it logged in the last `linger` seconds.
 
-    url: where the service is, like "http://localhost:8000". key: one with the role producer. batch: entries a request,
+    url: where the service is, like "http://localhost:8080". key: one with the role producer. batch: entries a request,
     at most. linger: seconds to wait for a batch to fill. timeout: seconds a request may take.
     """
 

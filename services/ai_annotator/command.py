@@ -18,8 +18,7 @@ from services.ai_annotator.recording import Recorder, Replayer
 from services.ai_annotator.worker import AiAnnotator, Counts
 from services.commands.remote import LOCAL, Remote, Server
 from services.completions import TIMEOUT_S
-from services.logs import log_to_stderr
-from services.settings import read_settings
+from services.written import writing
 from streams.errors import InputError, UnavailableError
 
 IDLE_S = 5.0  # between two looks for a task where there was none
@@ -42,7 +41,6 @@ def ai_annotator(
     What share of a campaign models may judge is the campaign's `model_share`.
     The endpoint's own key, where it wants one, is taken from PREFLOOP_MODEL_KEY.
     """
-    log_to_stderr(read_settings().log_level, "ai-annotator")
     wanted, remote, stopping = read_constitution(constitution), Remote(server), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -63,6 +61,12 @@ def model_client(record: Path | None, replay: Path | None) -> httpx.Client:
     """The endpoint's client: real, recorded or replayed. Raises InputError."""
     if record and replay:
         raise InputError("cannot record a replay", field="record", mend="give --record or --replay")
+    if record:
+        with writing(record, "record"):
+            record.touch()
+    if record:
+        with writing(record, "record"):
+            record.touch()
     secret = os.environ.get("PREFLOOP_MODEL_KEY", "")
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
     transport = Recorder(record) if record else Replayer(replay) if replay else None

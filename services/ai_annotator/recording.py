@@ -44,7 +44,7 @@ class Replayer(httpx.BaseTransport):
     def __init__(self, file: Path) -> None:
         self._answers: dict[str, deque[tuple[int, str]]] = defaultdict(deque)
         try:
-            for line in file.read_text(encoding="utf-8").splitlines():
+            for line in filter(None, file.read_text(encoding="utf-8").split("\n")):  # not at a bare U+2028
                 one = json.loads(line)
                 self._answers[one["key"]].append((one["status"], one["body"]))
         except (OSError, ValueError, KeyError, TypeError) as error:

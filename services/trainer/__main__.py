@@ -11,7 +11,7 @@ import httpx
 import typer
 
 from services.logs import log_to_stderr
-from services.settings import read_settings
+from services.settings import Settings, read_settings
 from services.trainer.client import RunsClient
 from services.trainer.worker import work
 from streams.errors import PrefloopError
@@ -20,7 +20,7 @@ TIMEOUT = httpx.Timeout(30.0, read=300.0)  # a large dataset is streamed for a w
 
 
 def main(
-    server: Annotated[str, typer.Option(help="The prefloop API.")] = "http://127.0.0.1:8000",
+    server: Annotated[str, typer.Option(help="Base URL of the service.", envvar="PREFLOOP_SERVER")] = Settings().url,
     key_env: Annotated[str, typer.Option(help="Environment variable that holds a key of the role engineer.")] = (
         "PREFLOOP_KEY"
     ),

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import structlog
 
-from streams.errors import PrefloopError, TrainingError, UnavailableError
+from streams.errors import PrefloopError, SettingsError, TrainingError, UnavailableError
 
 T = TypeVar("T")
 MOST_SCORES = 5_000  # told at once
@@ -77,6 +77,8 @@ class RunsClient:
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             response = self.http.request(method, path, **options)
+        except httpx.UnsupportedProtocol as error:
+            raise SettingsError(f"{self.http.base_url} is no address: name the service as http://HOST:8080") from error
         except httpx.TransportError as error:
             raise UnavailableError(f"the API at {self.http.base_url} does not answer ({error})") from error
         if response.is_success:
@@ -91,14 +93,14 @@ def _refusal(response: httpx.Response) -> PrefloopError:
     if response.status_code >= 500 or response.status_code == 429:
         return UnavailableError(message, retry_after=_retry_after(response))
     if response.status_code in (401, 403):
-        message += "; the trainer's key needs the role engineer (prefloop keys add --role engineer)"
+        message += "; the trainer's key needs the role engineer (prefloop keys add NAME --role engineer)"
     return TrainingError(message)
 
 
 def _message(response: httpx.Response) -> str:
     try:
         error = response.json()["error"]
-        return f"{error['message']} {error.get('mend') or ''}".strip()
+        return "; ".join(filter(None, (error["message"], error.get("mend"))))
     except (ValueError, KeyError, TypeError):
         return response.text[:200]
 

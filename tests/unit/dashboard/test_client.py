@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -43,8 +44,10 @@ def test_a_refusal_without_the_documented_body_is_still_one() -> None:
 
 @pytest.mark.parametrize("status", [502, 503, 504, 507])
 def test_an_outage_is_told_from_a_refusal(status: int) -> None:
-    with pytest.raises(UnavailableError):
+    with pytest.raises(UnavailableError, match=f"answers {status} for now"):
         answering(status, {}).get("k", "/v1/live")
+    with pytest.raises(UnavailableError, match=f"answers {status} for now: the disk is full"):
+        answering(status, {"error": {"code": "x", "message": "the disk is full"}}).get("k", "/v1/live")
 
 
 def test_a_service_that_cannot_be_reached_is_an_outage() -> None:
@@ -92,6 +95,18 @@ def test_first_lines_leaves_the_rest_unread() -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=Counting()))
     assert client(transport).first_lines("k", "/v1/datasets/b", 3) == [{"n": 0}, {"n": 1}, {"n": 2}]
     assert read < 10
+
+
+def test_a_row_is_never_cut_at_a_character_of_its_texts() -> None:
+    rows = ['{"text":"a\u2028b\u0085c\x0cd"}', '{"n":1}']
+    body = "\n\n".join(rows).encode()
+
+    class Split(httpx.SyncByteStream):
+        def __iter__(self) -> "Iterator[bytes]":
+            yield from (body[at : at + 1] for at in range(len(body)))
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Split()))
+    assert list(client(transport).lines("k", "/v1/datasets/b")) == rows
 
 
 def test_first_lines_tells_a_refusal() -> None:

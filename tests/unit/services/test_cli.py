@@ -13,6 +13,12 @@ from services import cli
 from streams.errors import InputError, PrefloopError, SettingsError
 
 
+@pytest.fixture(autouse=True)
+def logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' own logging stays as it is."""
+    monkeypatch.setattr(cli, "log_to_stderr", lambda *_: None)
+
+
 def raising(error: Exception) -> Callable[[], None]:
     def command() -> None:
         raise error

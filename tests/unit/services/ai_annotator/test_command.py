@@ -60,6 +60,11 @@ def test_a_replay_is_not_recorded(tmp_path: Path) -> None:
         model_client(tmp_path / "a", tmp_path / "b")
 
 
+def test_a_recording_that_cannot_be_written_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot write"):
+        model_client(tmp_path / "nowhere" / "a", None)
+
+
 def test_the_endpoints_own_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFLOOP_MODEL_KEY", "sk-1")
     with model_client(None, None) as client:

@@ -18,7 +18,7 @@ def asked(transport: httpx.BaseTransport, word: str) -> httpx.Response:
 
 def test_what_was_recorded_is_replayed_in_its_order_and_the_last_one_again(tmp_path: Path) -> None:
     file = tmp_path / "answers.jsonl"
-    answers = iter([(200, "one"), (503, "two"), (200, "größer")])
+    answers = iter([(200, "one"), (503, "two"), (200, "gr\u2028ößer")])
 
     def model(request: httpx.Request) -> httpx.Response:
         status, text = next(answers)
@@ -29,7 +29,7 @@ def test_what_was_recorded_is_replayed_in_its_order_and_the_last_one_again(tmp_p
     replayed = Replayer(file)
     found = [asked(replayed, word) for word in ("y", "x", "x", "x")]
     assert [(one.status_code, one.text) for one in found] == [
-        (200, "größer"),
+        (200, "gr\u2028ößer"),
         (200, "one"),
         (503, "two"),
         (503, "two"),

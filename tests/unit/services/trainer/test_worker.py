@@ -12,7 +12,7 @@ from services.report import EvaluationReport
 from services.trainer.client import MOST_SCORES, Run, RunLostError, RunsClient, until_answered
 from services.trainer.unseen import PairScore
 from services.trainer.worker import Reporter, explain, tell_scores, train_run, work
-from streams.errors import TrainingError, UnavailableError
+from streams.errors import SettingsError, TrainingError, UnavailableError
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -47,7 +47,7 @@ def test_rows_are_cut_at_newlines_alone() -> None:
         (error(409), RunLostError, "409"),
         (error(503, **{"Retry-After": "7"}), UnavailableError, "503"),
         (error(500), UnavailableError, "500"),
-        (error(422, "metrics is bad"), TrainingError, "metrics is bad mend it"),
+        (error(422, "metrics is bad"), TrainingError, "metrics is bad; mend it"),
         (error(403), TrainingError, "role engineer"),
         (httpx.Response(404, text="<html>"), TrainingError, "html"),
     ],
@@ -63,6 +63,11 @@ def test_no_connection_is_an_outage() -> None:
 
     with pytest.raises(UnavailableError, match="does not answer"):
         client_of(refuse).claim()
+
+
+def test_an_address_that_is_none_is_not_waited_for() -> None:
+    with pytest.raises(SettingsError, match="http://HOST:8080"):
+        RunsClient(httpx.Client(base_url="localhost"), "t").claim()
 
 
 def test_metrics_that_json_cannot_say_are_left_out() -> None:
