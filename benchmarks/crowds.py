@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean, stdev
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -25,9 +26,9 @@ from benchmarks.steps import Run, judgment_of, task_of
 from services.simulation.campaign import InMemoryCampaign
 from streams.events import Campaign, Choice, Rule, Targets
 from streams.quality.calibration import calibration_error
-from streams.quality.consensus import verdict
+from streams.quality.consensus import HARD, Posterior, verdict
 from streams.quality.labelled import Labelled
-from streams.quality.refinement import refine
+from streams.quality.refinement import Judged, Model, expect, maximise, refine
 
 PEOPLE = 60
 BEGIN = 1_790_000_000_000  # ms
@@ -160,8 +161,8 @@ def share_right(crowd: Crowd, found: Mapping[str, Choice]) -> float:
     return sum(found.get(str(pair)) == right for pair, right in enumerate(crowd.truth)) / len(crowd.truth)
 
 
-def online(crowd: Crowd, labels: Sequence[Labelled]) -> float:
-    """The accuracy of the stages, which see each judgment once, in this order."""
+def online(labels: Sequence[Labelled]) -> dict[str, Posterior]:
+    """The posteriors of the stages, which see each judgment once, in this order."""
     run, seen = Run(), set[str]()
     for one in labels:
         if one.item not in seen:
@@ -169,7 +170,22 @@ def online(crowd: Crowd, labels: Sequence[Labelled]) -> float:
             seen.add(one.item)
         said = judgment_of(one.item, one.annotator, one.choice, mode="recorded", swapped=one.swapped)
         run.push(said)
-    return share_right(crowd, {task: p.verdict for task, p in run.preferences.items() if p.verdict is not None})
+    return {task: (each.p_a, each.p_b, each.p_tie) for task, each in run.preferences.items()}
+
+
+def read_once(labels: Sequence[Labelled], online: Mapping[str, Posterior]) -> dict[str, Posterior]:
+    """No second round: those posteriors teach what everybody was like at each time, and with that each pair is read."""
+    judged = Judged(labels)
+    model, belief = Model(judged, HARD), np.zeros((len(judged.items), 2, 3))
+    belief[:, 0] = [online[item] for item in judged.items]
+    maximise(model, judged, belief)
+    found = expect(model, judged).sum(axis=1).tolist()
+    return {item: (a, b, tie) for item, (a, b, tie) in zip(judged.items, found, strict=True)}
+
+
+def verdicts(posteriors: Mapping[str, Posterior]) -> dict[str, Choice]:
+    """The likeliest of each."""
+    return {item: verdict(belief)[0] for item, belief in posteriors.items()}
 
 
 def theirs(crowd: Crowd, each: int) -> float:
@@ -177,18 +193,37 @@ def theirs(crowd: Crowd, each: int) -> float:
     return dawid_skene(crowd, list(redundant(crowd, each)))
 
 
-def batch(crowd: Crowd, each: int) -> tuple[float, float, float, float]:
-    """At that redundancy: accuracy of Dawid-Skene, online and refined, and the refined one's calibration error."""
+@dataclass(frozen=True, kw_only=True)
+class Fixed:
+    """At a fixed redundancy: shares right, and the calibration error of the refinement."""
+
+    dawid_skene: float
+    online: float
+    read_once: float
+    refined: float
+    refined_error: float
+
+
+def batch(crowd: Crowd, each: int) -> Fixed:
+    """All methods on the same judgments."""
     labels = list(redundant(crowd, each))
-    return dawid_skene(crowd, labels), online(crowd, labels), *refined_right(crowd, labels)
+    posteriors = online(labels)
+    refined, refined_error = refined_right(crowd, labels)
+    return Fixed(
+        dawid_skene=dawid_skene(crowd, labels),
+        online=share_right(crowd, verdicts(posteriors)),
+        read_once=share_right(crowd, verdicts(read_once(labels, posteriors))),
+        refined=refined,
+        refined_error=refined_error,
+    )
 
 
 def refined_right(crowd: Crowd, labels: Sequence[Labelled]) -> tuple[float, float]:
     """Accuracy and calibration error of refinement.py."""
     found = refine(labels).posteriors
-    verdicts = {item: verdict(belief)[0] for item, belief in found.items()}
-    believed = [(max(belief), verdicts[item] == crowd.truth[int(item)]) for item, belief in found.items()]
-    return share_right(crowd, verdicts), calibration_error(believed)
+    decided = verdicts(found)
+    believed = [(max(belief), decided[item] == crowd.truth[int(item)]) for item, belief in found.items()]
+    return share_right(crowd, decided), calibration_error(believed)
 
 
 def labels_for(accuracy: float, curve: Sequence[tuple[int, float]]) -> float | None:
@@ -227,19 +262,23 @@ def adaptive(seeds: Sequence[int], pairs: int, sd: float) -> Table:
 
 def fixed(seeds: Sequence[int], pairs: int) -> Table:
     """The same number of judgments for every pair, by whoever comes; routed: by whom the queue asks."""
-    columns = ("judgments a pair", "Dawid-Skene", "online", "refined", "ECE refined", "refined ahead, points", "routed")
-    table = Table(*columns, title="fixed redundancy")
+    columns = ("judgments a pair", "Dawid-Skene", "online", "read once more", "refined", "ECE refined", "routed")
+    table = Table(*columns, title="fixed redundancy; brackets: points ahead of Dawid-Skene")
     for each in (3, 5):
         found = [batch(Crowd(seed, pairs, 0.0, each), each) for seed in seeds]
         targets = Targets(posterior=0.34, min_judgments=each, overlap_cap=each)
         routed = mean(campaign(Crowd(seed, pairs, 0.0, each), targets, each).right for seed in seeds)
-        means = [f"{mean(column):.4f}" for column in zip(*found, strict=True)]
-        table.add_row(str(each), *means, ahead([100 * (one[2] - one[0]) for one in found]), f"{routed:.4f}")
+        theirs = [one.dawid_skene for one in found]
+        ours = ([one.online for one in found], [one.read_once for one in found], [one.refined for one in found])
+        told = [f"{mean(right):.4f} ({ahead(right, theirs)})" for right in ours]
+        error = mean(one.refined_error for one in found)
+        table.add_row(str(each), f"{mean(theirs):.4f}", *told, f"{error:.4f}", f"{routed:.4f}")
     return table
 
 
-def ahead(differences: Sequence[float]) -> str:
-    """The mean of paired differences, with its standard error."""
+def ahead(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """The mean of paired differences in points, with its standard error."""
+    differences = [100 * (one - other) for one, other in zip(ours, theirs, strict=True)]
     error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else math.nan
     return f"{mean(differences):+.2f} ± {error:.2f}"
 

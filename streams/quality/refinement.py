@@ -7,11 +7,9 @@ decisive an annotator says the same, the opposite or tie; on one whose truth is 
 distributions has a Dirichlet prior around the crowd's own mean, which is learned as well: who judged little is
 believed like the crowd, and a small crowd like a usual one.
 
-People change, some on purpose. So an annotator's judgments are cut into spans of 25, and either one distribution holds
-for all of them, or one before a border between two spans and another after it. How likely each border is follows in
-closed form, as the evidence of the two sides (the Dirichlet-multinomial; Smith, "A Bayesian approach to inference about
-a change-point", Biometrika 62, 1975). Somebody who turns against the truth is so believed before and known as reversed
-afterwards, and somebody who never does is judged by all they said.
+People change, some on purpose. So an annotator's judgments are cut into spans, and one distribution holds for as many
+of them as nobody knows better of (changes.py). Somebody who turns against the truth is so believed before and known as
+reversed until they turn back, and somebody who never does is judged by all they said.
 
 Nobody confirms themselves: what a judgment is weighed with is learned from all the others, without what this one did to
 the counts (collapsed variational Bayes of order zero in the place of expectation maximisation: Asuncion et al., "On
@@ -35,8 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.events import Reliability, Struct
+from streams.quality.changes import Spans
 from streams.quality.consensus import CHOICES, Posterior
-from streams.quality.gamma import log_gamma
 from streams.quality.intervals import wilson
 from streams.quality.labelled import Labelled
 from streams.quality.reliability import Grades, left, side_bias
@@ -46,8 +44,6 @@ Index = NDArray[np.int64]
 
 ROUNDS = 40  # as many again turn one verdict in 800 at most, on the sets it was tried on
 CROWD = 8.0  # judgments that the crowd's mean is worth for an annotator, on either kind of truth
-SPAN = 25  # judgments of one annotator between two borders at which they may have changed
-CHANGED = 0.1  # P(an annotator changed), beforehand
 HARD_SHARES = (0.3, 0.2, 0.1, 0.05, 0.01)  # of items: one of these, or between
 FOLDS = 5
 SHARE_ROUNDS = 10  # for each share, from what the share before came to
@@ -85,8 +81,8 @@ class Model:
     def __init__(self, judged: Judged, hard_share: float) -> None:
         self.hard_share = hard_share
         self.truths, self.crowd_decisive, self.crowd_tied = TRUTHS, DECISIVE, TIED
-        self.decisive: Array = np.tile(CROWD * self.crowd_decisive, (len(judged.owner), 1))
-        self.tied: Array = np.tile(CROWD * self.crowd_tied, (len(judged.owner), 1))
+        self.decisive: Array = np.tile(CROWD * self.crowd_decisive, (len(judged.spans.owner), 1))
+        self.tied: Array = np.tile(CROWD * self.crowd_tied, (len(judged.spans.owner), 1))
         self.counted: Array = np.zeros((len(judged.choice), 3))
         self.own_decisive: Array = np.tile(self.crowd_decisive, (len(judged.annotators), 1))
         self.own_tied: Array = np.tile(self.crowd_tied, (len(judged.annotators), 1))
@@ -100,10 +96,7 @@ class Model:
 
 
 class Judged:
-    """The judgments as arrays: items, annotators and spans by number, choices 0, 1, 2 for a, b, tie.
-
-    `owner` is the annotator of each span; the spans of an annotator follow each other, in the order of their time.
-    """
+    """The judgments as arrays: items and annotators by number, choices 0, 1, 2 for a, b, tie."""
 
     def __init__(self, judgments: Sequence[Labelled]) -> None:
         items = {judgment.item: None for judgment in judgments}
@@ -112,8 +105,7 @@ class Judged:
         item_at, person_at = _numbers(self.items), _numbers(self.annotators)
         self.item: Index = np.array([item_at[each.item] for each in judgments], dtype=np.int64)
         self.who: Index = np.array([person_at[each.annotator] for each in judgments], dtype=np.int64)
-        self.span, self.owner = _spans(self.who)
-        self.first: Index = np.searchsorted(self.owner, np.arange(len(people)))  # span of each annotator
+        self.spans = Spans(self.who)
         self.choice: Index = np.array([CHOICES.index(each.choice) for each in judgments], dtype=np.int64)
         self.weight: Array = np.array([each.weight for each in judgments], dtype=np.float64)
         self.side: Index = np.array([_side(each) for each in judgments], dtype=np.int64)  # left, right, tie
@@ -128,29 +120,13 @@ class Judged:
 
     def per_span(self, kind: Index, weights: Array, kinds: int) -> Array:
         """The sums of weights by span and kind of judgment, (spans, kinds)."""
-        n = len(self.owner)
-        return np.bincount(self.span * kinds + kind, weights, n * kinds).astype(np.float64).reshape(n, kinds)
+        n = len(self.spans.owner)
+        return np.bincount(self.spans.of * kinds + kind, weights, n * kinds).astype(np.float64).reshape(n, kinds)
 
     def per_annotator(self, spans: Array) -> Array:
         """Those sums by annotator, (annotators, kinds)."""
-        sums: Array = np.add.reduceat(spans, self.first, axis=0)
+        sums: Array = np.add.reduceat(spans, self.spans.first, axis=0)
         return sums
-
-    def until(self, spans: Array) -> Array:
-        """The sums over the spans of the same annotator up to each, itself with them, (spans, kinds)."""
-        sums = np.cumsum(spans, axis=0)
-        before: Array = (sums - spans)[self.first]
-        return sums - before[self.owner]
-
-
-def _spans(who: Index) -> tuple[Index, Index]:
-    """The span of each judgment, and the annotator of each span. `who` gives the annotators in order of arrival."""
-    order = np.argsort(who, kind="stable")
-    first = np.searchsorted(who[order], who[order])
-    place = np.empty_like(who)
-    place[order] = np.arange(len(who)) - first  # how many of the annotator's came before
-    kinds, span = np.unique(np.stack([who, place // SPAN]), axis=1, return_inverse=True)
-    return span.reshape(-1).astype(np.int64), kinds[0]
 
 
 def _side(judgment: Labelled) -> int:
@@ -208,9 +184,9 @@ def told(model: Model, judged: Judged) -> Array:
     for truth, mine in ((0, on_a), (1, on_b)):
         relation = judged.relation(truth)
         mine = np.where(relation == TIE, on_a + on_b, mine)
-        logs[:, 0, truth] = _without(model.decisive, judged.span, relation, mine, on_a + on_b)
+        logs[:, 0, truth] = _without(model.decisive, judged.spans.of, relation, mine, on_a + on_b)
         logs[:, 1, truth] = hard[relation]
-    logs[:, 0, TIE] = _without(model.tied, judged.span, is_tie, on_tie, on_tie) - a_side
+    logs[:, 0, TIE] = _without(model.tied, judged.spans.of, is_tie, on_tie, on_tie) - a_side
     logs[:, 1, TIE] = hard_tied[is_tie] - a_side
     return logs
 
@@ -259,35 +235,10 @@ def maximise(model: Model, judged: Judged, belief: Array) -> None:
     model.truths = _shares(belief.sum(axis=(0, 1)) + USUAL * TRUTHS)
 
 
-def _around(judged: Judged, spans: Array, crowd: Array) -> tuple[Array, Array]:
-    """The counts that hold for each span, and the annotators' means, from the spans' own counts and the crowd's mean.
-
-    After each span an annotator may have changed; after the last one means never, and nothing is left after it.
-    """
+def _around(judged: Judged, own: Array, crowd: Array) -> tuple[Array, Array]:
+    """The counts that hold for each span, those of the prior with them, and the annotators' means."""
     prior = CROWD * crowd + LEAST
-    own, until = judged.per_annotator(spans), judged.until(spans)
-    after = np.maximum(own[judged.owner] - until, 0.0)  # rounding
-    changed = _changed(judged, _evidence(until, prior) + _evidence(after, prior))[:, None]
-    before, after = changed * until, changed * after
-    later = judged.per_annotator(before)[judged.owner] - judged.until(before) + before  # changes yet to come
-    return later + judged.until(after) - after + prior, _shares(own + CROWD * crowd)
-
-
-def _changed(judged: Judged, evidence: Array) -> Array:
-    """P(the annotator changed after this span and no other), (spans,), from the log evidence of that."""
-    spans = np.bincount(judged.owner)
-    prior = np.log(CHANGED / np.maximum(spans - 1, 1))[judged.owner]
-    prior[judged.first + spans - 1] = np.log(1 - CHANGED)
-    logs = evidence + prior
-    raw = np.exp(logs - np.maximum.reduceat(logs, judged.first)[judged.owner])
-    shares: Array = raw / np.add.reduceat(raw, judged.first)[judged.owner]
-    return shares
-
-
-def _evidence(sums: Array, prior: Array) -> Array:
-    """log P(what was said), (spans,), up to a constant, where its distribution is Dirichlet with that prior."""
-    found: Array = log_gamma(sums + prior).sum(axis=1) - log_gamma(sums.sum(axis=1) + prior.sum())
-    return found
+    return judged.spans.held(own, prior) + prior, _shares(judged.per_annotator(own) + CROWD * crowd)
 
 
 def _shares(sums: Array) -> Array:

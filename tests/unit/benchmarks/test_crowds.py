@@ -1,11 +1,23 @@
 import pytest
 
-from benchmarks.crowds import Crowd, ahead, redundant
+from benchmarks.crowds import Crowd, ahead, online, read_once, redundant
+from streams.quality.labelled import Labelled
 
 
 def test_a_paired_difference_has_its_standard_error() -> None:
-    assert ahead([0.2, 0.4, 0.6]) == "+0.40 ± 0.12"
-    assert ahead([-0.5]) == "-0.50 ± nan"
+    assert ahead([0.702, 0.804, 0.906], [0.7, 0.8, 0.9]) == "+0.40 ± 0.12"
+    assert ahead([0.7], [0.705]) == "-0.50 ± nan"
+
+
+def test_what_one_pass_left_is_read_once_more() -> None:
+    """Everybody is right but one, and what the one said alone is worth less after that than before."""
+    said = [Labelled(item=str(n), annotator=who, choice="a") for n in range(40) for who in ("ann", "bob", "cy")]
+    said += [Labelled(item=str(n), annotator="eve", choice="b") for n in range(40)]
+    before = online([Labelled(item="last", annotator="eve", choice="b"), *said])
+    after = read_once([Labelled(item="last", annotator="eve", choice="b"), *said], before)
+    assert after.keys() == before.keys()
+    assert all(sum(belief) == pytest.approx(1) for belief in after.values())
+    assert after["last"][1] < before["last"][1]
 
 
 @pytest.mark.parametrize("each", [3, 5])

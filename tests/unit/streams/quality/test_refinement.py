@@ -9,6 +9,7 @@ from crowdkit.aggregation import DawidSkene
 from streams.events import Choice
 from streams.quality import refinement
 from streams.quality.calibration import calibration_error
+from streams.quality.changes import SPAN
 from streams.quality.consensus import CHOICES, verdict
 from streams.quality.labelled import Labelled
 from streams.quality.refinement import (
@@ -95,8 +96,8 @@ def test_who_turns_against_the_truth_is_read_the_other_way_from_then_on() -> Non
     judged = Judged(judgments)
     model = fit(judged, 0.1, 20)
     assert judged.annotators[0] == "turned"
-    same = (model.decisive / model.decisive.sum(axis=1, keepdims=True))[judged.owner == 0, refinement.SAME]
-    before = 200 // refinement.SPAN
+    same = (model.decisive / model.decisive.sum(axis=1, keepdims=True))[judged.spans.owner == 0, refinement.SAME]
+    before = 200 // SPAN
     assert len(same) == 2 * before
     assert min(same[:before]) > 0.75 > 0.25 > max(same[before:])
     assert 0.4 < model.own_decisive[0, refinement.SAME] < 0.6  # over all their time
@@ -107,7 +108,7 @@ def test_who_never_changes_is_judged_by_all_they_said() -> None:
     model = fit(judged, 0.1, 20)
     same = (model.decisive / model.decisive.sum(axis=1, keepdims=True))[:, refinement.SAME]
     for who in range(len(judged.annotators)):
-        spans = same[judged.owner == who]
+        spans = same[judged.spans.owner == who]
         assert len(spans) > 5
         assert max(spans) - min(spans) < 0.15  # of 25 judgments each on its own, 0.4
 
