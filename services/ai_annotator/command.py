@@ -64,9 +64,6 @@ def model_client(record: Path | None, replay: Path | None) -> httpx.Client:
     if record:
         with writing(record, "record"):
             record.touch()
-    if record:
-        with writing(record, "record"):
-            record.touch()
     secret = os.environ.get("PREFLOOP_MODEL_KEY", "")
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
     transport = Recorder(record) if record else Replayer(replay) if replay else None
