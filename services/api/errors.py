@@ -70,9 +70,17 @@ def body_of(error: InputError) -> tuple[int, ErrorBody]:
     return status, ErrorBody(code=code, message=str(error), field=error.field, mend=mend)
 
 
+class Refusal(Response):
+    """The error as a response; `error` is for the log."""
+
+    def __init__(self, status: int, error: ErrorBody, headers: dict[str, str] | None) -> None:
+        super().__init__(msgspec.json.encode(ErrorAnswer(error=error)), status, headers, media_type="application/json")
+        self.error = error
+
+
 def answer(status: int, body: ErrorBody, headers: dict[str, str] | None = None) -> Response:
     """The error as a response."""
-    return Response(msgspec.json.encode(ErrorAnswer(error=body)), status, headers, media_type="application/json")
+    return Refusal(status, body, headers)
 
 
 def input_answer(error: InputError) -> Response:

@@ -51,13 +51,14 @@ class Observed:
         route = scope.get("prefloop.path", "other")
         self._metrics.observe(scope["method"], route, status, seconds)
         if status >= 400 or seconds > SLOW_SECONDS:  # what went well is in the metrics
-            _log.info(
-                "request",
-                method=scope["method"],
-                path=route,
-                status=status,
-                ms=round(seconds * 1000, 1),
-            )
+            ms = round(seconds * 1000, 1)
+            _log.info("request", method=scope["method"], path=route, status=status, ms=ms, **_why(scope))
+
+
+def _why(scope: Scope) -> dict[str, str]:
+    """Code and field of a refusal. Not its message, which may quote what somebody wrote."""
+    refused = scope.get("prefloop.refused")
+    return {"code": refused.code, "field": refused.field} if refused else {}
 
 
 def _headers(request_id: str) -> list[tuple[bytes, bytes]]:

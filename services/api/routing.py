@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.api.auth import Caller
 from services.api.context import HELD_SLASH, Call, Context
-from services.api.errors import TooManyError, input_answer, outage_answer, unexpected_answer
+from services.api.errors import Refusal, TooManyError, input_answer, outage_answer, unexpected_answer
 from services.api.middleware import Observed
 from services.api.roles import PUBLIC, TABLE, Roles
 from streams.errors import ForbiddenError, InputError, UnavailableError
@@ -60,6 +60,8 @@ class Door:
         """See ASGI."""
         scope["prefloop.path"] = self._path  # the template, for metrics and log
         response = await self._answer(Request(scope, receive, send))
+        if isinstance(response, Refusal):
+            scope["prefloop.refused"] = response.error
         await response(scope, receive, send)
 
 

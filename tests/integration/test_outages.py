@@ -82,6 +82,15 @@ def test_a_database_that_is_away_leaves_one_line_a_request_and_one_that_is_broke
     assert [line["exc_info"] for line in lines if line["event"] == "database"] == [traced]
 
 
+def test_the_line_of_a_refused_request_says_which_field_and_not_what_stood_there(world: World) -> None:
+    with capture_logs() as lines:
+        world("producer", "POST", "/v1/outputs", {"prompt": "a secret", "responses": "a secret"})
+        world.client.get("/v1/me")
+    refused = [(line["status"], line["code"], line["field"]) for line in lines if line["event"] == "request"]
+    assert refused == [(422, "invalid", "responses"), (401, "unauthorized", "")]
+    assert "a secret" not in str(lines)
+
+
 def test_a_bug_is_500_with_the_id_of_its_log_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.service.log, "submit", failing(ZeroDivisionError("a bug")))
     answer = world("producer", "POST", "/v1/outputs", OUTPUT)
