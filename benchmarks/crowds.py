@@ -15,7 +15,7 @@ import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import mean, stdev
 
 import numpy as np
@@ -47,14 +47,14 @@ class Crowd:
         self.kind = [*bad, *["honest"] * (PEOPLE - len(bad))]
         draw.shuffle(self.kind)
         self.accuracy = [draw.betavariate(0.78 * 12, 0.22 * 12) for _ in self.kind]
-        self.activity = [draw.lognormvariate(0.0, 1.0) for _ in self.kind]
+        self.activity = list(accumulate(draw.lognormvariate(0.0, 1.0) for _ in self.kind))  # cumulative
         self.truth: list[Choice] = [draw.choice(("a", "b")) for _ in range(pairs)]
         self.ease = [draw.gauss(0.0, sd) for _ in range(pairs)]
         self.judgments_expected, self.given = judgments * pairs, 0
 
     def somebody(self) -> int:
         """Who asks next."""
-        return self.draw.choices(range(len(self.kind)), self.activity)[0]
+        return self.draw.choices(range(len(self.kind)), cum_weights=self.activity)[0]
 
     def answer(self, who: int, pair: int, swapped: bool) -> Choice:
         """What they say; `swapped`: b stands on the left."""
