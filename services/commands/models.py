@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from services.written import writing
 from streams.errors import TrainingError
 
 LOOK = 1.0  # seconds between looks at a run
+SPECIAL = re.compile(r"[][\\.^$*+?(){}|]")  # to grep -E; it warns of other characters that are escaped
 Campaign = Annotated[str, typer.Option(help="The campaign.")]
 
 
@@ -43,7 +45,9 @@ def export(
         with writing(out), out.open("w", encoding="utf-8") as file:
             count = copy(lines, file)
     else:
-        count = copy(lines, sys.stdout)
+        with writing(Path("standard output")):
+            count = copy(lines, sys.stdout)
+            sys.stdout.flush()
     Console(stderr=True).print(f"{count:,} row{'s' * (count != 1)}", highlight=False)
 
 
@@ -116,7 +120,8 @@ def told(story: dict[str, Any]) -> Iterator[str]:
     for kind, names in (("batch", "batches"), ("run", "runs"), ("model", "models")):
         yield from (f"  {kind} {name}" for name in story[names])
     yield from (f"  model {one['model']} {one['decision']} by {one['by']}" for one in story["decisions"])
-    yield f"in the logs: grep -hE '{'|'.join([re.escape(story['output']), *story['batches']])}' (level debug)"
+    pattern = "|".join([SPECIAL.sub(r"\\\g<0>", story["output"]), *story["batches"]])
+    yield f"in the logs: grep -hE {shlex.quote(pattern)} (level debug)"
 
 
 def promote(

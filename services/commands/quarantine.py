@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.commands.remote import LOCAL, Remote, Server
 from streams.errors import InputError
@@ -144,7 +144,7 @@ def heading(found: Json) -> str:
 
 def tasks_table(rows: list[Json]) -> Table:
     """The tasks that change most."""
-    table = Table("task", "verdict now", "then", "status then", box=SIMPLE_HEAD)
+    table = Table(Column("task", no_wrap=True), "verdict now", "then", "status then", box=SIMPLE_HEAD)
     for row in rows[:SHOWN]:
         now, then = (
             f"{row[verdict] or '-'} {row[probability]:.0%}"
@@ -158,7 +158,8 @@ def tasks_table(rows: list[Json]) -> Table:
 
 def batches_table(batches: list[Json]) -> Table:
     """Datasets touched."""
-    table = Table("batch", "campaign", "pairs", "touched", "verdict changes", "held out", box=SIMPLE_HEAD)
+    rest = ("campaign", "pairs", "touched", "verdict changes", "held out")
+    table = Table(Column("batch", no_wrap=True), *rest, box=SIMPLE_HEAD)
     for one in batches:
         numbers = (one["size"], one["members"], one["changed"], one["holdout"])
         table.add_row(one["batch"], escape(one["campaign"]), *(f"{number:,}" for number in numbers))
@@ -167,7 +168,7 @@ def batches_table(batches: list[Json]) -> Table:
 
 def models_table(models: list[Json]) -> Table:
     """Models that were trained on them, or from such a model."""
-    table = Table("model", "campaign", "status", box=SIMPLE_HEAD)
+    table = Table(Column("model", no_wrap=True), "campaign", "status", box=SIMPLE_HEAD)
     for one in models:
         table.add_row(escape(one["model"]), escape(one["campaign"]), one["status"])
     return table

@@ -49,7 +49,7 @@ def play(console: Console, bars: Progress, plan: Plan) -> None:
     with service_of(plan, settings) as service:
         visitor = service.post("/v1/annotators", {"name": "You", "role": "annotator"})
         where = addresses(service.url, service.dashboard_url, service.key, visitor["link"])
-        console.print(where)
+        console.print(where, soft_wrap=True)  # a link is copied whole
         people = hire(service)
         with bars:
             loop = Loop(
@@ -67,7 +67,7 @@ def play(console: Console, bars: Progress, plan: Plan) -> None:
                 leave_tasks(loop, plan.rounds + 1, FOR_THE_VISITOR)
         show(console, loop, facts, plan)
         if plan.keep and not plan.against:
-            console.print(where)
+            console.print(where, soft_wrap=True)
             stay(console, service)
 
 
@@ -109,7 +109,8 @@ def show(console: Console, loop: Loop, rounds: list[RoundFacts], plan: Plan) -> 
         if plan.against
         else f"Everything is in {plan.data}; `prefloop up --data {plan.data}` opens it again, with the same admin key."
     )
-    console.print(closing(rounds, examples(loop), everybody, lone_accuracy(loop.people), kept))
+    console.print(closing(rounds, examples(loop), everybody, lone_accuracy(loop.people)))
+    console.print(kept, soft_wrap=True, markup=False, highlight=False)
 
 
 def examples(loop: Loop) -> list[Example]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -110,7 +109,7 @@ def examples_table(examples: Sequence[Example]) -> Table:
 def annotators_table(everybody: Sequence[Verdict], lone: float | None) -> Table:
     """What each simulated annotator really is, beside what quality control thinks of them."""
     mean = "" if lone is None else f"; a single judgment is right in {100 * lone:.0f} % of the clear pairs"
-    table = Table(title=f"The annotators{mean}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=f"The annotators{mean}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
     for name in ("", "really", "judged", "right", "estimated", "standing", "alarms", ""):
         table.add_column(name)
     for one in everybody:
@@ -119,7 +118,7 @@ def annotators_table(everybody: Sequence[Verdict], lone: float | None) -> Table:
             one.kind,
             str(one.judged),
             "" if one.really is None else f"{one.really:.2f}",
-            "" if one.estimated is None else "{:.2f} [{:.2f}, {:.2f}]".format(*one.estimated),
+            "" if one.estimated is None else "{:.2f} {:.2f}-{:.2f}".format(*one.estimated),
             one.standing,
             ", ".join(one.alarms),
             Text(one.found, style=STYLE[one.found]) if one.found != "left alone" else "",
@@ -139,12 +138,12 @@ def flagged_line(everybody: Sequence[Verdict]) -> str:
     )
 
 
-def addresses(url: str, dashboard_url: str, key: str, link: str) -> Panel:
+def addresses(url: str, dashboard_url: str, key: str, link: str) -> Text:
     """Where to click, and with which key. Of a deployment, whose dashboard is not known, its people have both."""
-    lines = [f"Judge yourself   {link}", f"API              {url}/docs"]
+    lines = [f"Judge yourself   {link}", f"API              {url}/docs", ""]
     if dashboard_url:
         lines = [f"Dashboard        {dashboard_url}   sign in with the admin key", f"Admin key        {key}", *lines]
-    return Panel(Text("\n".join(lines)), title="Where to click", expand=False)
+    return Text("\n".join(["Where to click", "", *lines]))
 
 
 def closing(
@@ -152,9 +151,8 @@ def closing(
     examples: Sequence[Example],
     everybody: Sequence[Verdict],
     lone: float | None,
-    kept: str,
 ) -> RenderableType:
-    """The whole page; `kept` says where everything is."""
+    """The whole page."""
     return Group(
         "",
         rounds_table(rounds),
@@ -165,5 +163,4 @@ def closing(
         "",
         annotators_table(everybody, lone),
         Text(flagged_line(everybody)),
-        Text(kept),
     )

@@ -9,11 +9,25 @@ import pytest
 from services.written import writing
 from streams.errors import InputError
 
+FULL = Path("/dev/full")
+
 
 def test_what_is_written_is_there(tmp_path: Path) -> None:
     with writing(tmp_path / "x"):
         (tmp_path / "x").write_text("y")
     assert (tmp_path / "x").read_text() == "y"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
+def test_a_full_disk_is_told_with_its_own_mend() -> None:
+    with pytest.raises(InputError) as raised, writing(FULL), FULL.open("w") as file:
+        file.write("y")
+    assert raised.value.mend == "free space on that disk"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_of_the_place(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), writing(tmp_path / "x"):
+        raise BrokenPipeError
 
 
 @pytest.mark.parametrize("place", ["nowhere/x", "."])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import shlex
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,26 @@ def test_a_campaign_that_is_not_there_is_an_error_and_no_empty_export(tmp_path: 
     ended = CliRunner().invoke(app, ["export", "--campaign", "slip", "--out", str(out)])
     assert isinstance(ended.exception, InputError)
     assert not out.exists()
+
+
+class Full(StringIO):
+    """A disk without room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_standard_output_that_is_full_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", Full())
+    with pytest.raises(InputError, match="cannot write standard output: No space"):
+        models.export()
+
+
+def test_what_finds_a_story_in_the_logs_is_a_pattern_that_a_shell_takes() -> None:
+    story = {"output": "a-b.c's", "tasks": [], "batches": ["b1"], "runs": [], "models": [], "decisions": []}
+    *_, last = models.told(story)
+    words = shlex.split(last.removeprefix("in the logs: "))
+    assert words[:3] == ["grep", "-hE", r"a-b\.c's|b1"]
 
 
 def test_no_batch_is_cut_where_the_campaign_names_no_base_model() -> None:

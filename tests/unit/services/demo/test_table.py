@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -9,7 +10,17 @@ from rich.console import Console
 
 from services.coordinator.intervals import Interval
 from services.demo.facts import Found, Labels, RoundFacts, Verdict
-from services.demo.table import SURELY, addresses, clock, closing, consensus_cell, flagged_line, labels_cell, win_cell
+from services.demo.table import (
+    SURELY,
+    addresses,
+    annotators_table,
+    clock,
+    closing,
+    consensus_cell,
+    flagged_line,
+    labels_cell,
+    win_cell,
+)
 
 
 def facts(number: int = 1, decision: str = "promoted", win: Interval | None = None) -> RoundFacts:
@@ -49,8 +60,8 @@ CROWD = [
 ]
 
 
-def printed(*what: object) -> str:
-    console = Console(width=160, file=StringIO())
+def printed(*what: object, width: int = 160) -> str:
+    console = Console(width=width, file=StringIO())
     with console.capture() as capture:
         console.print(*what)
     return capture.get()
@@ -78,7 +89,7 @@ def test_better_is_said_only_where_the_whole_interval_lies_above_one_half(x: flo
 
 def test_the_closing_page_tells_every_round_and_everybody() -> None:
     rounds = [facts(1, win=Interval(estimate=0.7, low=0.6, high=0.8)), facts(2, decision="rejected")]
-    page = printed(closing(rounds, [("Why?", "The reason [for it] is long.", "Because!")], CROWD, 0.78, "All is here."))
+    page = printed(closing(rounds, [("Why?", "The reason [for it] is long.", "Because!")], CROWD, 0.78))
     for expected in (
         "round 1",
         "round 2",
@@ -93,7 +104,13 @@ def test_the_closing_page_tells_every_round_and_everybody() -> None:
         assert expected in page
     assert "360 on 90 pairs (4.0 a pair)" in page
     assert "a single judgment is right in 78 %" in page
-    assert "All is here." in page
+
+
+def test_everybody_has_one_line_of_80_columns() -> None:
+    worst = replace(somebody("Goran", "adjudicator", "found"), alarms=("accuracy", "change"), standing="suspended")
+    (line,) = (line for line in printed(annotators_table([worst], 0.5), width=80).splitlines() if "Goran" in line)
+    for expected in ("adjudicator", "0.52 0.40-0.64", "suspended", "accuracy, change", "found"):
+        assert expected in line
 
 
 def test_empty_counts_are_told_and_not_divided_by() -> None:
