@@ -72,6 +72,11 @@ def pair(row: Json) -> str:
     return f'<div class="pf-pair">{prompt}{sides}</div>'
 
 
+def share(explained: str) -> Any:
+    """A column of probabilities, as bars."""
+    return st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, help=explained)
+
+
 def preview(batch: str) -> None:
     """The first rows of the dataset, one of them in full."""
     parts.title("Dataset", f"its first rows, as the trainer reads them; all of them: GET /v1/datasets/{batch}")
@@ -86,6 +91,7 @@ def preview(batch: str) -> None:
         {
             "Prompt": [words(row["prompt"]) for row in rows],
             "Probability": [round(row["probability"], 2) for row in rows],
+            "As decided": [round(as_decided(row), 2) for row in rows],
             "Verdict": [row["verdict"] for row in rows],
             "Split": [row["split"] for row in rows],
             "Judgments": [len(row["judgments"]) for row in rows],
@@ -94,9 +100,8 @@ def preview(batch: str) -> None:
     )
     config = {
         "Prompt": st.column_config.TextColumn(width="large"),
-        "Probability": st.column_config.ProgressColumn(
-            format="percent", min_value=0, max_value=1, help="That people prefer the chosen one"
-        ),
+        "Probability": share("That people prefer the chosen one, by what was known of them when the batch was cut"),
+        "As decided": share("The same when the task was decided, by what was known of them then"),
     }
     st.html(pair(rows[parts.pick(frame, f"rows-{batch}", 260, config)]))
 
@@ -150,6 +155,20 @@ def swayed(batch: str) -> None:
     parts.chart(frame, spec, key=f"biases-chart-{batch}")
 
 
+def weighed_again(one: Json) -> str:
+    """What the refinement did to a batch's verdicts."""
+    turned, pairs = one["turned_by_refinement"], one["size"] + one["holdout_size"]
+    return (
+        f"by what was known of the people at the cut: {wording.count(turned)} of {wording.count(pairs)} verdicts turned"
+    )
+
+
+def as_decided(row: Json) -> float:
+    """The probability that people prefer the chosen one, as it was when the task was decided."""
+    a, b, tie = row["online"]
+    return float({"a": a, "b": b, "tie": a + tie / 2}[row["verdict"]])
+
+
 def detail(batch: str) -> None:
     """One batch."""
     watched = session.watch(f"/v1/batches/{session.part(batch)}")
@@ -165,6 +184,7 @@ def detail(batch: str) -> None:
                 "Cut",
                 f"{wording.clock(one['at'], session.zone())}, {wording.ago(one['at'], session.now())}: {one['reason']}",
             ),
+            ("Weighed again", weighed_again(one)),
             ("Seen up to", ", ".join(f"{topic} {offset:,}" for topic, offset in offsets.items()) or "not recorded"),
         ]
     )

@@ -89,6 +89,15 @@ def test_training_gets_the_refined_posterior_and_the_side_that_it_favours(world:
     assert row["probability"] == row["p_a"] > 0.8
 
 
+def test_a_batch_says_how_many_verdicts_turned_when_it_was_cut_whatever_comes_later(world: World) -> None:
+    batch = cut(world)
+    about = f"/v1/batches/{batch.batch}"
+    assert world("lead", "GET", about).json()["turned_by_refinement"] == 1  # FIRST
+    append(world.service, judgment(FIRST, "cy", "a"), judgment(FIRST, "bob", "a"))  # now the preference says so too
+    assert world("lead", "GET", f"{about}/diff").json()["turned"] == 1
+    assert world("lead", "GET", about).json()["turned_by_refinement"] == 1
+
+
 def test_what_was_withdrawn_does_not_count_and_an_adjudicators_word_stands(world: World) -> None:
     append(world.service, judgment(FIRST, "judge", "b", role="adjudicator"))
     gone = judgment_id("t001", "ada", 1)

@@ -90,9 +90,12 @@ async def list_batches(call: Call) -> Response:
 
 
 async def get_batch(call: Call) -> Response:
-    """One batch, with its members."""
-    batch = call.path("batch")
-    return json_answer(await call.context.query(lambda sql: _batch(sql, batch)))
+    """One batch, with its members, and how many verdicts the refinement turned when it was cut."""
+    name = call.path("batch")
+    row = await call.context.query(lambda sql: _batch(sql, name))
+    batch = msgspec.convert(row["definition"], Batch)
+    turned = await anyio.to_thread.run_sync(_turned_by_refinement, call.context, batch)
+    return json_answer({**row, "turned_by_refinement": turned})
 
 
 async def get_diff(call: Call) -> Response:
@@ -156,6 +159,18 @@ def refined_of(batch: Batch) -> dict[str, Posterior]:
     """Task -> the posterior that the batch holds instead of the preference's."""
     tasks = [task for task, _ in (*batch.members, *batch.holdout)]
     return {task: belief for task, belief in zip(tasks, batch.refined, strict=False) if belief is not None}
+
+
+def _turned_by_refinement(context: Context, batch: Batch) -> int:
+    """Members whose verdict was another one before, as their preference had it at the cut."""
+    refined = refined_of(batch)
+    members = [(task, revision) for task, revision in (*batch.members, *batch.holdout) if task in refined]
+    decided = {
+        task: row["verdict"]
+        for task, row in _fetch(context, m.preferences, m.preferences.c.task, list(refined)).items()
+    }
+    decided |= {task: preference.verdict for task, preference in _older_revisions(context, members).items()}
+    return sum(verdict_of(belief)[0] != decided[task] for task, belief in refined.items())
 
 
 def _pages(members: Sequence[tuple[str, int]]) -> Iterator[Sequence[tuple[str, int]]]:
@@ -325,7 +340,7 @@ ENDPOINTS = (
         answer=get_batch,
         summary="One batch, with its members",
         tag="data",
-        answers={200: {**BATCH, "runs": [], "models": []}},
+        answers={200: {**BATCH, "runs": [], "models": [], "turned_by_refinement": 3}},
     ),
     Endpoint(
         method="GET",

@@ -64,7 +64,7 @@ def batches(state: State, parts: list[str], _query: dict[str, str]) -> Json:
     if parts:
         one = next(b for b in batches if b["batch"] == parts[0])
         members = [[f"5f{n:04x}", 1 + n % 2] for n in range(int(str(one["size"])))]
-        return one | {"definition": {"members": members, "holdout": members[:24],
+        return one | {"turned_by_refinement": 3, "definition": {"members": members, "holdout": members[:24],
                                      "offsets": {"preferences": 1204, "outputs": 1630}}}  # fmt: skip
     return {"batches": [] if state.empty else batches[::-1]}
 
@@ -77,6 +77,7 @@ def datasets(state: State, _parts: list[str], _query: dict[str, str]) -> str:
         "rejected": [{"role": "assistant", "content": "Rice is a staple food. <script>alert(1)</script> There are"
                       " many varieties of rice, and each of them has its own history and its own uses."}],
         "probability": 0.93, "p_a": 0.93, "p_b": 0.05, "p_tie": 0.02, "verdict": "a", "margin": 0.88,
+        "online": [0.88, 0.09, 0.03],
         "tags": {"domain": "chat"}, "judgments": ["j1", "j2", "j3"], "annotators": ["ukp/an00", "ukp/an01", "ukp/an02"],
     }  # fmt: skip
     rows = [row | {"task": f"5f{n:04x}", "probability": round(0.97 - n * 0.008, 3)} for n in range(40)]
