@@ -44,8 +44,17 @@ class Settings:
     @property
     def url(self) -> str:
         """Where this machine reaches the API."""
+        return f"http://{self._reached}:{self.port}"
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where this machine reaches the dashboard."""
+        return f"http://{self._reached}:{self.dashboard_port}"
+
+    @property
+    def _reached(self) -> str:
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
-        return f"http://{host}:{self.port}"
+        return f"[{host}]" if ":" in host else host
 
     @property
     def artifacts(self) -> Path:

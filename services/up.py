@@ -5,6 +5,7 @@ This process holds the log, the engine, the coordinator and the HTTP API; dashbo
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -72,6 +73,8 @@ def serve(settings: Settings, console: Console, *, dashboard: bool = True, train
     gc.set_threshold(*COLLECT)
     require_free(settings.host, settings.port, "--port")
     if dashboard:
+        if settings.dashboard_port == settings.port:
+            raise SettingsError(f"port {settings.port} cannot be the API's and the dashboard's: give --dashboard-port")
         require_free(settings.host, settings.dashboard_port, "--dashboard-port")
     service = open_service(settings)
     try:
@@ -119,9 +122,9 @@ def require_free(host: str, port: int, option: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {host} port {port} ({error.strerror}): choose another with {option}"
-            ) from error
+            elsewhere = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+            mend = "name an address of this machine with --host" if elsewhere else f"choose another with {option}"
+            raise SettingsError(f"cannot listen on {host} port {port} ({error.strerror}): {mend}") from error
 
 
 def first_keys(service: Service) -> Sequence[NewKey]:
@@ -160,14 +163,15 @@ def trainer_child(service: Service) -> Child:
 
 def dashboard_child(settings: Settings) -> Child:
     """The dashboard beside this process; people sign in to it with their own keys."""
-    return Child(module="dashboard", arguments=["--server", settings.url, "--port", str(settings.dashboard_port)])
+    where = ["--host", settings.host, "--port", str(settings.dashboard_port)]
+    return Child(module="dashboard", arguments=["--server", settings.url, *where])
 
 
 def announce(settings: Settings, console: Console, first: Sequence[NewKey], *, dashboard: bool) -> None:
     """Says where everything is, and the first keys on the first start, once."""
     address = settings.public_url or settings.url
     lines = [f"API             {address}/docs"]
-    lines += [f"Dashboard       http://127.0.0.1:{settings.dashboard_port}"] if dashboard else []
+    lines += [f"Dashboard       {settings.dashboard_url}"] if dashboard else []
     lines += [f"Annotator page  {address}", f"Data folder     {settings.data.absolute()}"]
     if first:
         admin, annotator = first

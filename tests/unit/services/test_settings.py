@@ -25,8 +25,10 @@ def test_a_bad_value_is_named_with_its_key_and_what_is_allowed(variable: str, va
     assert any(word in str(caught.value) for word in ("wanted", "allowed"))
 
 
-def test_a_service_that_listens_everywhere_is_reached_here() -> None:
-    assert Settings(host="0.0.0.0", port=9000).url == "http://127.0.0.1:9000"
+@pytest.mark.parametrize(("host", "reached"), [("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("::1", "[::1]")])
+def test_a_service_that_listens_everywhere_is_reached_here(host: str, reached: str) -> None:
+    settings = Settings(host=host, port=9000, dashboard_port=9001)
+    assert (settings.url, settings.dashboard_url) == (f"http://{reached}:9000", f"http://{reached}:9001")
 
 
 CLUSTER = {
