@@ -57,6 +57,25 @@ def test_nothing_in_the_example_is_a_usable_secret_and_all_that_is_required_is_n
     assert {name: example()[name] for name in required} == dict.fromkeys(required, "")
 
 
+def test_whatever_the_example_names_is_read() -> None:
+    read = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text("utf-8")))
+    assert set(example()) <= read
+
+
+def test_the_level_of_the_logs_reaches_all_that_is_ours_and_has_one() -> None:
+    quiet = {"dashboard", "demo"}  # Streamlit's own log; a command for people
+    ours = {name: s for name, s in compose()["services"].items() if s["image"].startswith("prefloop-")}
+    assert {name for name, s in ours.items() if "PREFLOOP_LOG_LEVEL" not in s["environment"]} == quiet
+
+
+def test_nothing_listens_beyond_this_machine_unless_it_is_told_to() -> None:
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    ports = [port for service in compose()["services"].values() for port in service.get("ports", ())]
+    assert len(ports) == 4
+    assert all("127.0.0.1:" in port for port in ports)
+    assert re.findall(r"API_PORTS=(?!127)", text) == []
+
+
 def test_one_command_makes_secrets_once(tmp_path: Path) -> None:
     (tmp_path / "deploy").mkdir()
     for name in (".env.example", "deploy/make-env"):
