@@ -24,6 +24,7 @@ def replay_command(
     """Feed recorded judgments through admission and quality control, and report what they say.
 
     Runs without a server. Can be interrupted and repeated: what is already in the log is not taken twice.
+    docs/recordings.md has all columns of both files, those for vendors, times and tags among them.
     """
     from services.bootstrap import open_service
     from services.replay.replay import replay

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -107,7 +107,7 @@ def raw_output(item: Item, campaign: str) -> RawOutput:
         responses=[RawResponse(item.a, item.model_a), RawResponse(item.b, item.model_b)],
         id=output_id(campaign, item.item),
         campaign=campaign,
-        tags={"topic": item.topic} if item.topic else {},
+        tags={**item.tags, **({"topic": item.topic} if item.topic else {})},
         trace=str(item.item)[:256],
         gold=item.gold,
     )
@@ -147,6 +147,16 @@ def chunks(records: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 def judgments_by_item(records: Iterable[Recorded]) -> Counter[str]:
     """How many judgments each item has. An item is a number in one file and the same as text in another."""
     return Counter(str(record.item) for record in records)
+
+
+def attributes_by_annotator(records: Iterable[Recorded]) -> dict[str, dict[str, str]]:
+    """What the records say of their annotators, where they say anything; the last word on each attribute stands."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for one in records:
+        said = {"vendor": one.vendor, "cohort": one.cohort, "source": one.source}
+        if named := {name: value for name, value in said.items() if value}:
+            found[str(one.annotator)] |= named
+    return found
 
 
 # ---------------------------------------------------------------- into the log

@@ -24,10 +24,11 @@ from streams.mismatch import explained
 
 R = TypeVar("R", bound=msgspec.Struct)
 Identity = Annotated[str, Meta(min_length=1, max_length=1_024)] | int
+Attribute = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00\ud800-\udfff]*$")]  # what every database stores
 
 
 class Item(msgspec.Struct, frozen=True):
-    """Two responses to one prompt. `consensus`: what others made of it, for comparison alone."""
+    """Two responses to one prompt. `consensus`: what others made of it, for comparison alone; `tags` in JSON alone."""
 
     item: Identity
     prompt: str
@@ -36,12 +37,16 @@ class Item(msgspec.Struct, frozen=True):
     consensus: Choice | None = None
     gold: Choice | None = None
     topic: str = ""
+    tags: dict[str, str] = {}
     model_a: str = ""
     model_b: str = ""
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """One judgment of an item. Times are ISO 8601 (UTC where no zone is said); `seconds` is the time it took."""
+    """One judgment of an item. Times are ISO 8601 (UTC where no zone is said); `seconds` is the time it took.
+
+    `vendor`, `cohort` and `source` are the annotator's.
+    """
 
     item: Identity
     annotator: Identity
@@ -51,6 +56,9 @@ class Recorded(msgspec.Struct, frozen=True):
     seconds: Annotated[float, Meta(ge=0, le=31_536_000)] | None = None
     shown_swapped: bool | None = None  # True: b was on the left; unknown counts as a on the left
     reason: Annotated[str, Meta(max_length=MOST_REASON)] | None = None
+    vendor: Attribute = ""
+    cohort: Attribute = ""
+    source: Attribute = ""
 
 
 NEEDED: dict[type, tuple[str, ...]] = {

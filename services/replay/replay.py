@@ -10,12 +10,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from sqlalchemy import Connection
 
 from services.bootstrap import Service
 from services.coordinator.gather import newest_campaign
-from services.replay.feed import ACTOR, Feeder, Tally, judgments_by_item
+from services.replay.feed import ACTOR, Feeder, Tally, annotator_id, attributes_by_annotator, judgments_by_item
 from services.replay.findings import Findings, compare, findings
 from services.replay.recordings import Item, Recorded, Recording, recording, usable
+from services.store.attributes import set_attributes
 from streams.errors import InputError
 from streams.events import Campaign, digest
 
@@ -30,6 +32,7 @@ def replay(open_engine: Callable[[], Service], file: Path, items: Path, name: st
     try:
         with _progress(console) as progress:
             of_items, of_judgments = _fed(service, file, items, name, counts, progress)
+        service.log.submit(lambda transaction: _set_attributes(transaction.sql, file, name)).result()
         with service.database.connect() as sql, recording(items, Item) as known:
             consensus = compare(sql, name, known.records)
             return findings(sql, name, of_items, of_judgments, consensus, time.perf_counter() - begin)
@@ -83,6 +86,12 @@ def _fed(
         feeder.feed_judgments(judged.records, of_judgments, advance)
     _score(service, progress, "scoring")
     return of_items, of_judgments
+
+
+def _set_attributes(sql: Connection, file: Path, name: str) -> None:
+    """Those that a lead set since on annotators of whom the file says nothing stay."""
+    for annotator, attributes in attributes_by_annotator(usable(file, Recorded)).items():
+        set_attributes(sql, annotator_id(name, annotator), attributes)
 
 
 def _score(service: Service, progress: Progress, title: str) -> None:

@@ -15,11 +15,14 @@ from typing import Any
 import msgspec
 import pytest
 import typer
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from services.bootstrap import Service, open_service
 from services.replay.command import replay_command
 from services.settings import Settings
+from services.store import models as m
+from services.store.attributes import set_attributes
 from streams.events import Campaign, Judgment, Task, Text
 
 app = typer.Typer()
@@ -164,7 +167,7 @@ def test_where_no_judgment_can_be_taken_it_is_an_error(recordings: Recordings) -
 
 def test_what_enters_the_log(recordings: Recordings) -> None:
     recordings.write(
-        [item("i1", topic="law", gold="b")],
+        [item("i1", topic="law", tags={"locale": "de"}, gold="b")],
         [vote("i1", "w1", "a", shown_swapped=True, t_end="2020-01-01T00:00:10Z", seconds=4, reason="clearer")],
     )
     recordings.run("--campaign", "mine")
@@ -179,11 +182,35 @@ def test_what_enters_the_log(recordings: Recordings) -> None:
     assert isinstance(judgment, Judgment)
     assert isinstance(reason, Text)
     assert (campaign.name, campaign.mode, task.mode, judgment.mode) == ("mine", *["recorded"] * 3)
-    assert (task.tags, task.gold, judgment.gold) == ({"topic": "law"}, "b", "b")
+    assert (task.tags, task.gold, judgment.gold) == ({"locale": "de", "topic": "law"}, "b", "b")
     assert (judgment.choice, judgment.swapped, judgment.annotator) == ("a", True, "mine/w1")
     assert judgment.answered_at - judgment.shown_at == 4_000
     assert judgment.occurred_at == judgment.answered_at == 1_577_836_810_000
     assert (reason.reason, judgment.reason_length) == ("clearer", 7)
+
+
+def test_vendors_cohorts_and_sources_are_known_of_their_annotators(recordings: Recordings) -> None:
+    """So that two vendors of a recording can be compared; a second run takes them over as well."""
+    items, votes = crowd(items=5, annotators=3)
+    recordings.write(items, votes)
+    recordings.run()
+    service = recordings.open()
+    service.log.submit(lambda t: set_attributes(t.sql, "votes/w2", {"vendor": "mine"})).result()
+    service.close()
+    of = {"w0": {"vendor": "north", "cohort": "2026-11"}, "w1": {"vendor": "south", "source": "panel"}}
+    recordings.write(items, [vote | of.get(vote["annotator"], {}) for vote in votes])
+    recordings.run()
+    service = recordings.open()
+    with service.database.connect() as sql:
+        found = {(who, name): value for who, name, value in sql.execute(select(m.annotator_attributes))}
+    service.close()
+    assert found == {
+        ("votes/w0", "vendor"): "north",
+        ("votes/w0", "cohort"): "2026-11",
+        ("votes/w1", "vendor"): "south",
+        ("votes/w1", "source"): "panel",
+        ("votes/w2", "vendor"): "mine",
+    }
 
 
 def test_without_times_nobody_is_too_fast(recordings: Recordings) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 from starlette.responses import Response
 
 from services.api.context import Call, json_answer
 from services.api.routing import Endpoint
 from services.store import models as m
+from services.store.attributes import set_attributes
 from streams.content import check_characters
 from streams.engines.port import Transaction
 from streams.errors import NotFoundError
@@ -36,11 +37,7 @@ async def put_attributes(call: Call) -> Response:
         known = (m.annotators, m.standings)
         if not any(transaction.sql.scalar(select(t.c.annotator).where(t.c.annotator == annotator)) for t in known):
             return False
-        table = m.annotator_attributes
-        transaction.sql.execute(delete(table).where(table.c.annotator == annotator))
-        rows = [{"annotator": annotator, "name": name, "value": value} for name, value in asked.attributes.items()]
-        if rows:
-            transaction.sql.execute(insert(table), rows)
+        set_attributes(transaction.sql, annotator, asked.attributes)
         return True
 
     if not await call.context.write(write):

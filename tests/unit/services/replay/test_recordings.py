@@ -48,6 +48,8 @@ def test_csv_with_comments_numbers_and_empty_fields(tmp_path: Path) -> None:
         (b'{"item": "i", "annotator": "w", "label": "a", "seconds": -1}', "seconds"),
         (b'{"item": "i", "annotator": "w", "label": "a", "t_end": "yesterday"}', "t_end"),
         (b'{"item": "i", "annotator": "w", "label": "a", "reason": "' + b"x" * 4001 + b'"}', "reason"),
+        (b'{"item": "i", "annotator": "w", "label": "a", "vendor": "' + b"x" * 65 + b'"}', "vendor"),
+        (b'{"item": "i", "annotator": "w", "label": "a", "vendor": "\\u0000"}', "vendor"),
     ],
 )
 def test_a_bad_line_is_told_with_its_number_and_the_rest_is_read(tmp_path: Path, line: bytes, reason: str) -> None:
