@@ -27,6 +27,7 @@ T = TypeVar("T")
 BUSY_SLICE = 0.0005  # seconds of stage work a commit gets at least, however many wait for an acknowledgement
 IDLE_SLICE = 0.250  # and at most, while nobody waits: longer transactions write a page that changes often once
 MOST_JOBS = 512  # appends that share one commit
+TOLD_EVERY = 60.0  # seconds between lines about a storage that fails
 _log = structlog.get_logger("engine")
 
 Job = tuple[Callable[[Transaction], object], "Future[object]"]
@@ -51,6 +52,7 @@ class EmbeddedEngine:
         self._door = threading.Lock()
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self._told_again_at = 0.0  # monotonic seconds: before that, a failing storage is not told again
         self.failure: BaseException | None = None
 
     # ------------------------------------------------------------ port
@@ -191,7 +193,9 @@ class EmbeddedEngine:
 
     def _recover(self, jobs: list[Job], error: Exception) -> bool:
         """The storage failed (full, locked): nothing was acknowledged; those who wait are told, the loop goes on."""
-        _log.error("transaction failed", error=str(error))
+        if time.monotonic() >= self._told_again_at:  # a disk may be full for a night, and the log lies on one
+            _log.error("transaction failed", error=str(error), mend="check disk space and rights of the data folder")
+            self._told_again_at = time.monotonic() + TOLD_EVERY
         self._refuse(jobs, error)
         time.sleep(0.2)
         return True

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
 from streams.engines.embedded import EmbeddedEngine
 from streams.engines.port import Record, Transaction
@@ -44,6 +45,20 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
 def append_all(engine: EmbeddedEngine) -> None:
     engine.submit(lambda transaction: [transaction.append(signal) for signal in SIGNALS]).result()
     engine.drain()
+
+
+def test_a_disk_that_stays_full_is_told_now_and_then_and_not_at_each_try(log: SqliteLog) -> None:
+    def full(transaction: Transaction) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    engine = EmbeddedEngine(log)
+    engine.start()
+    with capture_logs() as lines:
+        for _ in range(3):
+            with pytest.raises(UnavailableError):
+                engine.submit(full).result()
+    engine.stop()
+    assert [line["event"] for line in lines] == ["transaction failed"]
 
 
 def test_a_view_that_cannot_fold_an_event_buries_it_and_goes_on(log: SqliteLog) -> None:
