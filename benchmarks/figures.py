@@ -18,9 +18,10 @@ import numpy as np
 
 from services.simulation.picture import BLUE, GREY, RED, SCHEMA, draw
 from streams.events import Choice
-from streams.quality import alarms, floor, reliability, sequential
+from streams.quality import alarms, floor, refinement, reliability, sequential
+from streams.quality.changes import SPAN, averaged
 from streams.quality.consensus import Opinion, posterior
-from streams.quality.reliability import EDGES, GOLD, LEVELS, Grades
+from streams.quality.reliability import CHANGES, EDGES, GOLD, LEVELS, Grades
 from streams.quality.vendors import judgments_needed
 
 Spec = dict[str, Any]
@@ -147,11 +148,43 @@ def evidence() -> Spec:
     return spec
 
 
+def changing() -> Spec:
+    """What the refinement believes of three annotators at each time, beside what each span says alone."""
+    people: list[tuple[str, list[float]]] = [
+        ("never changes", [0.8] * 16),
+        ("turns at 150", [0.8] * 6 + [0.2] * 10),
+        ("lapses and recovers", [0.85] * 5 + [0.5] * 5 + [0.85] * 6),
+    ]
+    draw, prior, change = np.random.default_rng(4), refinement.CROWD * refinement.DECISIVE, np.array([[CHANGES * SPAN]])
+    rows: list[Row] = []
+    for name, accuracy in people:
+        right = draw.binomial(SPAN, accuracy)
+        counts = np.stack([right, SPAN - right, np.zeros(len(right))], axis=1)
+        held = averaged(counts[None], prior, change)[0] + prior
+        known = held[:, 0] / held[:, :2].sum(axis=1)
+        rows += [
+            {"x": SPAN * (at + 0.5), "y": float(y), "alone": float(own / SPAN), "kind": name}
+            for at, (y, own) in enumerate(zip(known, right, strict=True))
+        ]
+    spec = figure(
+        "What is known of three annotators, looking back",
+        "lines: from all spans that seem to belong together; dots: each 25 judgments alone",
+        rows,
+        {"title": "own judgments"},
+        {"title": "right answers", "axis": {"format": ".0%"}, "scale": {"domain": [0, 1]}},
+        "annotator",
+    )
+    alone = {**spec["layer"][0]["encoding"], "y": {"field": "alone", "type": "quantitative"}}
+    spec["layer"].append({"mark": {"type": "point", "filled": True, "opacity": 0.5}, "encoding": alone})
+    return spec
+
+
 FIGURES = {
     "quality-belief": belief,
     "quality-consensus": agreeing,
     "quality-routing": needed,
     "quality-watch": evidence,
+    "quality-changes": changing,
 }
 
 
