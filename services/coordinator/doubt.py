@@ -15,6 +15,7 @@ from services.coordinator.gather import LogReader
 from services.store import models as m
 from streams.events import Batch, Choice, Preference
 
+FOLLOWED_MS = 60_000  # by then the stages have followed a retraction with a new revision of its preference
 SCANNED = 1_000  # records of the log read at once where an older revision is looked for
 
 Model = tuple[str, str, str]  # model, batch, parent
@@ -55,7 +56,8 @@ def doubted_batches(sql: Connection) -> dict[str, int]:
     """Batch -> training members that rest on a judgment withdrawn since the cut. Those never doubted are absent.
 
     Taking back a judgment that counts makes a new revision of its preference. So where the member's revision is still
-    the newest, what is withdrawn was so before the cut.
+    the newest, what is withdrawn was so before the cut. Where it is not, the time tells: the newer revision may come
+    from somebody else's judgment.
     """
     judgments, members, batches, preferences = m.judgments.c, m.batch_members.c, m.batches.c, m.preferences.c
     rows = sql.execute(
@@ -69,6 +71,7 @@ def doubted_batches(sql: Connection) -> dict[str, int]:
             judgments.weight > 0,
             ~judgments.late,
             judgments.ingested_at <= batches.at,
+            (judgments.withdrawn_at == 0) | (judgments.withdrawn_at > batches.at - FOLLOWED_MS),
             ~members.holdout,
         )
         .group_by(members.batch)

@@ -245,7 +245,8 @@ def _appeal(x: e.Appeal, offset: int) -> list[Upsert]:
 
 
 def _retraction(x: e.Retraction, _: int) -> list[Upsert]:
-    return [Upsert(table=m.judgments, key={"judgment": x.judgment}, own={"withdrawn": x.withdrawn}, first=NO_JUDGMENT)]
+    own: Row = {"withdrawn": x.withdrawn, "withdrawn_at": x.ingested_at if x.withdrawn else 0}
+    return [Upsert(table=m.judgments, key={"judgment": x.judgment}, own=own, first=NO_JUDGMENT)]
 
 
 def _preference(x: e.Preference, offset: int) -> list[Upsert]:

@@ -65,7 +65,9 @@ def connect(path: Path, *, writer: bool) -> Engine:
 def require_log(folder: Path) -> None:
     """Raises SettingsError where the folder has no log: for those who would else make one by a slip in its name."""
     if not (folder / FILE_NAME).exists():
-        raise SettingsError(f"there is no log in {folder}: name the service's folder with --data or PREFLOOP_DATA")
+        raise SettingsError(
+            f"there is no log in {folder}: name the folder that `prefloop up` works on (--data, PREFLOOP_DATA)"
+        )
 
 
 class FolderLock:

@@ -17,6 +17,7 @@ from services.appending import appending_new
 from services.bootstrap import open_service
 from services.coordinator import revocation
 from services.coordinator.batches import cut_now
+from services.coordinator.doubt import FOLLOWED_MS
 from services.coordinator.revocation import revoke
 from services.queue.entries import sides_swapped
 from services.settings import Settings
@@ -245,7 +246,7 @@ def test_datasets_and_models_are_named_in_doubt_and_cleared_by_the_undo(judged: 
 def test_what_was_taken_back_before_the_cut_puts_nothing_in_doubt(judged: World) -> None:
     quarantine(judged)
     settle(judged)
-    judged.service.clock = lambda: NOW + 1
+    judged.service.clock = lambda: NOW + 10 * FOLLOWED_MS
     batch = cut_now(judged.service, "default")
     with judged.service.database.connect() as sql:
         touched = set(sql.scalars(select(m.judgments.c.task).where(m.judgments.c.withdrawn)))
@@ -253,6 +254,24 @@ def test_what_was_taken_back_before_the_cut_puts_nothing_in_doubt(judged: World)
     run = e.RunUpdate(id="r", run="r", batch=batch.batch, status="requested")
     append(judged.service, run, e.Checkpoint(id="k1", model="m1", run="r", batch=batch.batch, parent="", uri="u"))
     assert doubts(judged) == {"m1": None}
+
+    append(judged.service, e.Standing(id="out", annotator="ada", standing="suspended", since=1, by="key:lead"))
+    settle(judged)
+    assert doubts(judged)["m1"]["pairs"] > 0
+    append(judged.service, e.Standing(id="in", annotator="ada", standing="active", by="key:lead"))
+    settle(judged)
+    assert doubts(judged) == {"m1": None}, "every pair has a newer revision now, and none rests on mallory"
+
+
+def test_what_was_taken_back_while_the_batch_was_cut_is_in_doubt(judged: World) -> None:
+    """The stages may not have followed a retraction that is in the log already: the batch holds the pair as it was."""
+    judged.service.clock = lambda: NOW + 1
+    batch = cut_now(judged.service, "default")
+    append(judged.service, e.Checkpoint(id="k1", model="m1", run="r", batch=batch.batch, parent="", uri="u"))
+    judged.service.clock = lambda: NOW
+    quarantine(judged)
+    settle(judged)
+    assert doubts(judged)["m1"]["pairs"] > 0
 
 
 def doubts(world: World) -> dict[str, Any]:

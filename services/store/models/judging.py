@@ -73,6 +73,7 @@ judgments = Table(
     number("length_b"),
     flag("late"),
     flag("withdrawn"),
+    number("withdrawn_at"),  # ms; 0 where it is not, or was folded before there was this column
     number("shown_at"),
     number("answered_at"),
     number("ingested_at"),
