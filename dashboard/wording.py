@@ -36,7 +36,7 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 def signed(number: float, digits: int = 2) -> str:
     """With its sign, and a true minus."""
-    return f"{number:+.{digits}f}".replace("-", MINUS)
+    return f"{number:+z.{digits}f}".replace("-", MINUS)
 
 
 def interval(low: float | None, high: float | None, digits: int = 0) -> str:
@@ -48,7 +48,7 @@ def interval(low: float | None, high: float | None, digits: int = 0) -> str:
 
 def points(change: float | None, digits: int = 0) -> str:
     """A difference of shares: -0.147 as −15 points."""
-    return DASH if change is None else f"{signed(round(change * 100, digits) + 0.0, digits)} points"
+    return DASH if change is None else f"{signed(change * 100, digits)} points"
 
 
 def between(low: float, high: float, digits: int = 0) -> str:

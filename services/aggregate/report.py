@@ -95,7 +95,7 @@ def workers_table(workers: Iterable[Worker]) -> Table:
             f"{known.accuracy:.2f}",
             f"{known.accuracy_low:.2f}-{known.accuracy_high:.2f}",
             f"{worker.agreed:.0%}",
-            f"{known.side_bias:+.2f}",
+            f"{known.side_bias:+z.2f}",
             f"{known.tie_rate:.0%}",
             "-" if worker.seconds is None else f"{worker.seconds:.0f}",
             ", ".join(worker.alarms),

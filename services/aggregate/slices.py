@@ -87,10 +87,10 @@ def show_causes(judged: Judged, console: Console) -> None:
             f"{cause['tag']} = {cause['value']}",
             f"{cause['agreement']:.1%}",
             f"{cause['elsewhere']:.1%}",
-            *(f"{100 * value:+.1f}" for value in (shrunk["value"],)),
-            f"{100 * shrunk['low']:+.1f} to {100 * shrunk['high']:+.1f}",
-            f"{100 * cause['items']['value']:+.1f}",
-            f"{100 * cause['annotators']['value']:+.1f}",
+            *(f"{100 * value:+z.1f}" for value in (shrunk["value"],)),
+            f"{100 * shrunk['low']:+z.1f} to {100 * shrunk['high']:+z.1f}",
+            f"{100 * cause['items']['value']:+z.1f}",
+            f"{100 * cause['annotators']['value']:+z.1f}",
             LOOKS[cause["looks"]],
         )
     console.print(table if found else "no slice has enough pairs of judgments to be compared")

@@ -123,7 +123,7 @@ def _accuracy(counts: Holdout, gate: Gate) -> Finding:
     return Finding(
         passed=interval.low > -gate.max_accuracy_drop,
         text=f"held-out accuracy {_shares(counts)}, difference {_signed(interval)}, {counts.pairs} pairs;"
-        f" the low end must be above {-gate.max_accuracy_drop:+.2f}",
+        f" the low end must be above {-gate.max_accuracy_drop:+z.2f}",
     )
 
 
@@ -145,7 +145,7 @@ def _refusals(counts: OverRefusal, gate: Gate) -> list[Finding]:
     new, champion = (n / counts.safe_prompts for n in (counts.new_refused_safe, counts.champion_refused_safe))
     text = (
         f"over-refusal {new:.2f} against {champion:.2f}, difference {_signed(interval)}, {counts.safe_prompts} safe"
-        f" prompts; at most {gate.max_over_refusal:+.2f}"
+        f" prompts; at most {gate.max_over_refusal:+z.2f}"
     )
     return [Finding(passed=interval.estimate <= gate.max_over_refusal, text=text)]
 
@@ -167,7 +167,7 @@ def _samples(counts: Samples, gate: Gate) -> list[Finding]:
     new, champion = (n / counts.prompts for n in (counts.new_empty, counts.champion_empty))
     text = (
         f"empty answers {new:.2f} against {champion:.2f}, difference {_signed(interval)}, {counts.prompts} prompts;"
-        f" the low end must be at most {gate.max_empty:+.2f}; mean length {counts.new_length:.0f} against"
+        f" the low end must be at most {gate.max_empty:+z.2f}; mean length {counts.new_length:.0f} against"
         f" {counts.champion_length:.0f} characters, which decides nothing"
     )
     return [Finding(passed=interval.low <= gate.max_empty, text=text)]
@@ -198,7 +198,7 @@ def _shares(counts: Holdout) -> str:
 
 
 def _signed(interval: Interval) -> str:
-    return f"{interval.estimate:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+    return f"{interval.estimate:+z.2f} [{interval.low:+z.2f}, {interval.high:+z.2f}]"
 
 
 # ---------------------------------------------------------------- gather and apply

@@ -70,7 +70,7 @@ def _people(title: str, people: Sequence[Annotator]) -> Table:
     for one in people:
         interval = f"{one.accuracy_low:.2f} to {one.accuracy_high:.2f}"
         row = (one.annotator, f"{one.judgments:,}", f"{one.accuracy:.2f}", interval)
-        table.add_row(*row, f"{one.side_bias:+.2f}", _percent(one.tie_rate))
+        table.add_row(*row, f"{one.side_bias:+z.2f}", _percent(one.tie_rate))
     return table
 
 

@@ -358,6 +358,6 @@ def recommended(
 
 def told(found: Estimate, scale: float = 1.0, signed: bool = False) -> str:
     """The value and its interval."""
-    form = "+.1f" if scale == 100 else "+.3f" if signed else ".2f"
+    form = "+z.1f" if scale == 100 else "+z.3f" if signed else ".2f"
     value, low, high = (format(scale * x, form).replace("-", "\u2212") for x in (found.value, found.low, found.high))
     return f"{value} (95%: {low} to {high})"

@@ -71,6 +71,7 @@ def test_shares_and_intervals() -> None:
     assert wording.interval(0.88, 0.97) == "88–97%"
     assert wording.interval(None, 0.97) == "–"
     assert wording.signed(-0.1) == "−0.10"
+    assert wording.signed(-0.001) == "+0.00"
 
 
 @given(some.integers(min_value=0, max_value=10**15), some.integers(min_value=0, max_value=10**15))
