@@ -20,6 +20,7 @@ from services.written import writing
 from streams.errors import TrainingError
 
 LOOK = 1.0  # seconds between looks at a run
+GATE_S = 30.0  # seconds that the gate is given: it looks every second, unless it has much else to do
 SPECIAL = re.compile(r"[][\\.^$*+?(){}|]")  # to grep -E; it warns of other characters that are escaped
 Campaign = Annotated[str, typer.Option(help="The campaign.")]
 
@@ -66,7 +67,7 @@ def train(
     follow: Annotated[bool, typer.Option(help="Show the progress until it ends.")] = True,
     server: Server = LOCAL,
 ) -> None:
-    """Cut a batch of what is judged, request a training run and follow it. A trainer must be running."""
+    """Cut a batch of what is judged, request a training run and follow it to the gate. A trainer must be running."""
     remote, console = Remote(server), Console()
     if not remote.get(path_of("campaigns", campaign))["training"]["base_model"]:  # before a batch is cut
         mend = "set training.base_model (`prefloop campaigns show`, edit, `prefloop campaigns apply`)"
@@ -96,7 +97,28 @@ def tell_end(run: dict[str, Any], remote: Remote, console: Console) -> None:
         raise TrainingError(f"the run failed: {run['error']}")
     for model in remote.get("/v1/models")["models"]:
         if model["run"] == run["run"]:
-            console.print(f"model {model['model']}: {model['status']} (the gate decides within a second or two)")
+            for line in verdict(decided(remote, model["model"])):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def decided(remote: Remote, model: str) -> dict[str, Any]:
+    """The model once somebody has decided about it, or as it is where nobody has for a while."""
+    deadline = time.monotonic() + GATE_S
+    while True:
+        now: dict[str, Any] = remote.get(path_of("models", model))
+        if now["decision"] or time.monotonic() > deadline:
+            return now
+        time.sleep(LOOK)
+
+
+def verdict(model: dict[str, Any]) -> Iterator[str]:
+    """The decision about a model, with its reasons."""
+    decision = model["decision"]
+    if decision is None:
+        yield f"model {model['model']}: {model['status']}, nobody has decided yet (GET /v1/models/{model['model']})"
+        return
+    yield f"model {model['model']}: {decision['decision']} by {decision['by']}"
+    yield from (f"  {reason}" for reason in decision["reasons"])
 
 
 def trace(
