@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.e2e.desk import Desk
+from services.spawned import SpawnedService
+from tests.e2e.desk import Desk, add_campaign
 
 pytestmark = pytest.mark.slow
 
@@ -288,3 +289,35 @@ def test_what_models_write_is_harmless_and_nameless(reader: Desk) -> None:
     assert page.locator("#task script, #task img").count() == 0
     assert "secret-model-name" not in page.content()
     assert reader.elsewhere == []
+
+
+ENDS = """(selectors) => Object.fromEntries(selectors.map((selector) => {
+  const words = document.createRange();
+  words.selectNodeContents(document.querySelector(selector));
+  const panel = document.querySelector(selector.startsWith("#left") ? "#left" : "#prompt").getBoundingClientRect();
+  const at = words.getBoundingClientRect();
+  const [left, right] = [at.left - panel.left, panel.right - at.right];
+  return [selector, Math.min(left, right) > 60 ? "between" : left < right ? "left" : "right"];
+}))"""
+
+
+def test_a_paragraph_begins_where_its_language_does_and_code_at_the_left(supplied: SpawnedService, desk: Desk) -> None:
+    add_campaign(supplied, "arabic", {"skills": ["arabic"], "overlap": 30})
+    answer = "ما هو القفل؟\n\n- أولا\n\n> اقتباس\n\n```python\nx = f(1)\n```\n\nA closing word in English."
+    output = {"campaign": "arabic", "prompt": "ما هو القفل؟", "responses": [f"{answer} {n}" for n in "ab"]}
+    assert supplied.http.post("/v1/outputs", json=output).status_code == 201
+    reader = Desk(supplied, desk.context, ["arabic"])
+    reader.sign_in()
+    reader.page.get_by_label("Campaign").select_option("arabic")
+    expect(reader.page.locator("#turns")).to_contain_text("القفل")
+    places = {
+        "#turns p": "right",
+        "#left li": "right",
+        "#left blockquote p": "right",
+        "#left pre code": "left",
+        "#left > p:last-child": "left",
+    }
+    assert reader.page.evaluate(ENDS, list(places)) == places
+    assert reader.page.evaluate("() => getComputedStyle(document.querySelector('#left pre')).direction") == "ltr"
+    bar = "() => parseFloat(getComputedStyle(document.querySelector('#left blockquote')).borderRightWidth)"
+    assert reader.page.evaluate(bar) > 0

@@ -97,7 +97,7 @@ const NOTHING = {
   },
   others: {
     title: "Nothing to judge right now",
-    text: "What is open is with other people at the moment, or was judged by you already. New tasks appear here on their own, so you can just leave this page open.",
+    text: "What is open is with other people at the moment, or you have judged or skipped it already. New tasks appear here on their own, so you can just leave this page open.",
   },
   slower: {
     title: "Your next task takes a little longer",
