@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from streams.quality.causes import Cause, Slice, clustered_variance, fit, ranked, variance_between
-from streams.quality.intervals import Estimate, normal
+from streams.quality.causes import Cause, Slice, clustered_variance, fit, ranked, shrunken
+from streams.quality.intervals import normal
 from streams.quality.pairs import Ints, Pairs, pairs_of
 
 PEOPLE, ITEMS, EACH = 40, 2_000, 4
@@ -144,12 +144,27 @@ def test_clustering_by_item_is_the_textbook_sum() -> None:
     assert clustered_variance(pairs, influence) == pytest.approx(0.2**2 + 0.4**2 + 0.2**2)
 
 
-def test_no_variance_between_slices_without_a_difference() -> None:
-    assert variance_between([normal(0.01, 0.05), normal(-0.02, 0.05)]) == 0.0
-    assert variance_between([]) == 0.0
-    assert variance_between([Estimate(value=0.3, low=0.29, high=0.31), normal(-0.3, 0.01)]) > 0.05
+def test_a_slice_must_show_the_more_the_less_is_known_of_it_and_the_less_the_others_differ() -> None:
+    sure, unsure, other = shrunken([normal(-0.1, 0.01), normal(-0.1, 0.06), normal(0.0, 0.01)])
+    assert -0.1 < sure.value < unsure.value < 0 < other.high - other.low
+    alone, among = (shrunken([normal(-0.05, 0.03), *rest])[0] for rest in ([], [normal(0.001, 0.005)] * 8))
+    assert alone.value < among.value < 0
+    assert shrunken([]) == []
 
 
-def test_too_little_says_nothing() -> None:
-    none = np.zeros(0, dtype=np.int64)
-    assert ranked(pairs_of(none, none, none), []) == []
+@pytest.mark.parametrize("slices", [1, 2, 4, 12])
+@pytest.mark.parametrize("spread", [0.02, 0.1, 0.2])
+def test_believed_intervals_hold_the_truth_as_often_as_they_say(slices: int, spread: float) -> None:
+    """Few slices say little of how much slices differ; one estimate of that covered half of them."""
+    dice, held = np.random.default_rng(slices), []
+    for _ in range(300):
+        truth, errors = dice.normal(0, spread, slices), dice.uniform(0.01, 0.06, slices)
+        seen = [normal(*one) for one in zip(dice.normal(truth, errors), errors, strict=True)]
+        held += [found.low <= true <= found.high for found, true in zip(shrunken(seen), truth, strict=True)]
+    assert 0.89 <= np.mean(held) <= 0.995
+
+
+def test_between_slices_that_do_not_differ_hardly_anything_is_believed() -> None:
+    for found in shrunken([normal(0.01, 0.05), normal(-0.02, 0.05)]):
+        assert abs(found.value) < 0.01
+        assert found.low < 0 < found.high
