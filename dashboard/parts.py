@@ -31,11 +31,13 @@ class Tile:
     warn: bool = False
 
 
-def head(title: str, subtitle: str, *watched: Watched) -> None:
-    """The page's title with how fresh it is; a banner instead of an error where the service is away."""
+def head(title: str, subtitle: str, *watched: Watched, counted: str = "judgments") -> None:
+    """The page's title with how fresh it is and of what; a banner instead of an error where the service is away."""
     oldest = min((w.at for w in watched if w.at), default=0)
     away = any(w.away for w in watched)
-    fresh = f"updated {wording.ago(oldest, session.now())}" if away else as_of(*watched) or "<i></i>live"
+    fresh = (
+        f"updated {wording.ago(oldest, session.now())}" if away else as_of(*watched, counted=counted) or "<i></i>live"
+    )
     st.html(
         f'<div class="pf-head"><div><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></div>'
         f'<div class="pf-fresh">{fresh if oldest else ""}</div></div>'
@@ -47,10 +49,12 @@ def head(title: str, subtitle: str, *watched: Watched) -> None:
         st.toast(done, icon=":material/check:")
 
 
-def as_of(*watched: Watched) -> str:
-    """When the oldest of these reports was worked out; "" where none of them is one."""
+def as_of(*watched: Watched, counted: str = "judgments") -> str:
+    """When the oldest of these reports was worked out, of how many where not of all; "" where none of them is one."""
     oldest = min((w.as_of for w in watched if w.as_of), default=0)
-    return f"as of {wording.clock(oldest, session.zone())}" if oldest else ""
+    newest = max((w.newest for w in watched), default=0)
+    of = f"the newest {newest:,} {counted}, " if newest else ""
+    return f"{of}as of {wording.clock(oldest, session.zone())}" if oldest else ""
 
 
 def follow(name: str, value: object) -> None:

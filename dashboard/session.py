@@ -40,6 +40,11 @@ class Watched:
         """When the service worked a report out, ms; 0 for what is always as it is now."""
         return int(self.value.get("as_of", 0)) if isinstance(self.value, dict) else 0
 
+    @property
+    def newest(self) -> int:
+        """How many of the newest a report is of, where it leaves older ones out; 0 where it is of all."""
+        return int(self.value.get("newest") or 0) if isinstance(self.value, dict) else 0
+
 
 def now() -> int:
     """The dashboard's clock, ms."""

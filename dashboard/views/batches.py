@@ -196,6 +196,8 @@ def detail(batch: str) -> None:
 def summary(batches: list[Json], preferences: int | None) -> None:
     """The tiles on top."""
     pairs = sum(row["size"] for row in batches)
+    by_age = sorted(batches, key=lambda row: int(row["at"]))
+    held_out = {row["campaign"]: row["holdout_size"] for row in by_age}  # every batch names those before it, too
     newest = wording.ago(max((row["at"] for row in batches), default=0), session.now())
     parts.tiles(
         [
@@ -204,8 +206,8 @@ def summary(batches: list[Json], preferences: int | None) -> None:
             Tile(label="Training pairs", value=wording.count(pairs), note="in all batches"),
             Tile(
                 label="Held out",
-                value=wording.count(sum(row["holdout_size"] for row in batches)),
-                note="never trained on",
+                value=wording.count(sum(held_out.values())),
+                note="in the newest batches; never trained on",
             ),
         ]
     )

@@ -97,7 +97,8 @@ def page() -> None:
     wanted, price = choose() if probe.value else ({}, 0.0)
     watched = session.watch("/v1/quality/next-point", **wanted)
     with top:
-        parts.head("Cost", "What one more point of quality costs from here, by the campaign's own judgments.", watched)
+        subtitle = "What one more point of quality costs from here, by the campaign's own judgments."
+        parts.head("Cost", subtitle, watched, counted="tasks")
     if not parts.seen(watched, "cost"):
         return
     found = watched.value["outlook"]

@@ -56,6 +56,12 @@ def gather(sql: Connection, campaign: str = "", batch: str = "") -> Judged:
     )
 
 
+def newest_of(found: Judged | list[Decided]) -> int | None:
+    """How many of the newest these are, where older ones were left out; None where they are all."""
+    read, most = (len(found.rows), MOST_JUDGMENTS) if isinstance(found, Judged) else (len(found), MOST_DECIDED)
+    return read if read == most else None
+
+
 def _query(campaign: str, batch: str) -> Select[Any]:
     judgments, tasks = m.judgments.c["task", "annotator", "choice", "swapped"], m.tasks.c["tags", "a", "b"]
     query = (

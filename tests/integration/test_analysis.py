@@ -165,6 +165,17 @@ def test_an_answer_says_as_of_when_and_an_old_one_is_not_given(filled: World) ->
     assert report(filled, "agreement?batch=aged")["as_of"] == clock.now
 
 
+def test_an_answer_says_how_many_of_the_newest_it_is_of(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = filled.service.clock
+    assert isinstance(clock, Clock)
+    assert report(filled, "agreement")["newest"] is None
+    monkeypatch.setattr("services.analysis.gather.MOST_JUDGMENTS", 100)
+    clock.now += 300_000
+    some = report(filled, "agreement")
+    assert (some["newest"], some["judgments"]) == (100, 100)
+    clock.now += 300_000  # so that no other test is given this one
+
+
 @pytest.mark.parametrize("price", ["-1", "x", "nan", "1e9"])
 def test_a_price_is_a_number(filled: World, price: str) -> None:
     answer = filled("lead", "GET", f"/v1/quality/comparison?price_one={price}")

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.responses import Response
 
 from services.analysis.apart import Name, report
-from services.analysis.gather import decided, gather
+from services.analysis.gather import decided, gather, newest_of
 from services.api.context import Call, json_answer
 from services.api.routing import Endpoint
 from streams.errors import InputError
@@ -89,7 +89,7 @@ async def _make(call: Call, shelf: Shelf, name: tuple[Any, ...]) -> Json:
             read = decided if of == "next_point.next_point_report" else gather
             as_of = call.context.clock()
             rows = await call.context.query(lambda sql: read(sql, campaign, batch))
-            found = {"as_of": as_of, **await report(of, rows, *more)}
+            found = {"as_of": as_of, "newest": newest_of(rows), **await report(of, rows, *more)}
         if len(shelf.kept) >= MOST_KEPT:
             shelf.kept.clear()
         shelf.kept[name] = found
@@ -123,7 +123,7 @@ def _price(call: Call, name: str) -> float:
     return price
 
 
-AS_OF = {"as_of": 1790000000000}
+AS_OF = {"as_of": 1790000000000, "newest": None}
 ESTIMATE = {"value": 0.61, "low": 0.57, "high": 0.65}
 RATE = {"rate": 0.56, "low": 0.53, "high": 0.59, "n": 1210}
 CAUSE = {

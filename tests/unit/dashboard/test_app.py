@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.client import KEY_VARIABLE
 from tests.unit.dashboard.opening import SCRIPT, connect, words
-from tests.unit.dashboard.stub import Stub
+from tests.unit.dashboard.stub import Stub, quality
 
 PAGES = [
     "loop",
@@ -62,6 +62,23 @@ def test_a_report_says_as_of_when_it_is(opened: Callable[..., Any], page: str) -
     said = words(opened(page))
     assert "as of " in said
     assert "</i>live" not in said
+    assert "the newest" not in said
+
+
+@pytest.mark.parametrize(
+    ("page", "counted"),
+    [("quality", "judgments"), ("causes", "judgments"), ("vendors", "judgments"), ("cost", "tasks")],
+)
+def test_a_report_of_the_newest_alone_says_so(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, page: str, counted: str
+) -> None:
+    whole = quality.report
+    monkeypatch.setattr(quality, "report", lambda *asked: {**whole(*asked), "newest": 20_000})
+    assert f"the newest 20,000 {counted}, as of " in words(opened(page))
+
+
+def test_held_out_pairs_that_several_batches_name_count_once(opened: Callable[..., Any]) -> None:
+    assert ">26<" in words(opened("batches"))  # of the newest batch: 24, 25 and 26 in the three
 
 
 def test_what_people_are_to_copy_has_the_address_that_they_use(
