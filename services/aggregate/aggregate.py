@@ -12,7 +12,7 @@ from services.aggregate.findings import Findings, find, run
 from services.aggregate.reading import Names, read_gold, read_judgments
 from services.aggregate.report import show, written
 from services.aggregate.slices import judged_of, show_causes, show_comparison
-from services.written import writing
+from services.written import require_writable, writing
 from streams.errors import InputError
 
 FORMATS = (".csv", ".jsonl")
@@ -32,6 +32,8 @@ def aggregate(
     if out is not None and out.suffix not in FORMATS:
         mend = f"end its name in {' or '.join(FORMATS)}"
         raise InputError(f"cannot tell the format of {out}", field="out", mend=mend)
+    if out is not None:
+        require_writable(out)
     names = names or Names()
     known = read_gold(gold, names) if gold else None
     rows = read_judgments(judgments, names)
@@ -41,7 +43,8 @@ def aggregate(
     if out:
         save(out, text)
     else:
-        typer.echo(text, nl=False)
+        with writing(Path("standard output")):
+            typer.echo(text, nl=False)
     show(found, console, everyone)
     if names.slices:
         judged = judged_of(rows, names.slices)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from services.settings import read_settings
-from services.written import writing
+from services.written import require_writable, writing
 from streams.errors import SettingsError
 
 
@@ -36,6 +36,8 @@ def replay_command(
             "replay feeds a data folder, not the cluster that PREFLOOP_KAFKA names: give --data FOLDER"
             " (`prefloop migrate --from FOLDER --to cluster` brings it into an empty cluster)"
         )
+    if report is not None:
+        require_writable(report, "report")
     name = campaign or file.name.split(".")[0]
     found = replay(lambda: open_service(settings), file, items, name, console)
     show(found, console)

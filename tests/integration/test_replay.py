@@ -265,6 +265,13 @@ def test_a_missing_file_is_told_before_anything_is_begun(recordings: Recordings,
     assert not recordings.data.exists()
 
 
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_begun(recordings: Recordings) -> None:
+    recordings.write(*crowd(items=2))
+    result = CliRunner().invoke(app, recordings.options("--report", str(recordings.data / "nowhere" / "x")))
+    assert "cannot write" in str(result.exception)
+    assert not recordings.data.exists()
+
+
 def test_a_live_campaign_takes_no_recording(recordings: Recordings) -> None:
     service = recordings.open()
     live = Campaign(id="c", name="default", version=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.written import writing
+from services.written import require_writable, writing
 from streams.errors import InputError
 
 FULL = Path("/dev/full")
@@ -16,6 +16,18 @@ def test_what_is_written_is_there(tmp_path: Path) -> None:
     with writing(tmp_path / "x"):
         (tmp_path / "x").write_text("y")
     assert (tmp_path / "x").read_text() == "y"
+
+
+@pytest.mark.parametrize("place", ["nowhere/x", "."])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, place: str) -> None:
+    with pytest.raises(InputError, match=f"cannot write {tmp_path / place}") as raised:
+        require_writable(tmp_path / place, "report")
+    assert raised.value.field == "report"
+
+
+def test_looking_whether_it_can_be_written_leaves_nothing(tmp_path: Path) -> None:
+    require_writable(tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
