@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from streams.errors import SettingsError
 
+KEY = re.compile("plk_[^_]+_.+")
 CLUSTER = ("kafka", "database_url", "redis_url")  # all of them make a cluster, none one machine
 
 
@@ -75,10 +77,11 @@ def read_settings(environment: Mapping[str, str] | None = None, **options: Any) 
         variable = f"PREFLOOP_{setting.name.upper()}"
         given = options.get(setting.name)
         if given is None:
-            given = environment.get(variable)
+            given = environment.get(variable) or None  # an empty one is none: HOST= must not mean every address
         if given is not None:
             values[setting.name] = _parse(variable, str(given), type(setting.default))
-    return _checked(Settings(**values))
+    settings = Settings(**values)
+    return _checked(replace(settings, public_url=settings.public_url.rstrip("/")))
 
 
 def require_cluster(settings: Settings) -> None:
@@ -103,6 +106,11 @@ def _checked(settings: Settings) -> Settings:
     levels = ("debug", "info", "warning", "error")
     if settings.log_level not in levels:
         raise SettingsError(f"PREFLOOP_LOG_LEVEL is {settings.log_level!r}: one of {', '.join(levels)} is allowed")
+    if settings.public_url and not settings.public_url.startswith(("https://", "http://")):
+        raise SettingsError(f"PREFLOOP_PUBLIC_URL is {settings.public_url!r}: it must begin with https:// or http://")
+    for name in ("admin_key", "trainer_key"):
+        if (key := getattr(settings, name)) and not KEY.fullmatch(key):  # a secret: not told
+            raise SettingsError(f"{_variable(name)} is no key: it must have the form plk_<id>_<secret>, or be empty")
     _check_cluster(settings)
     return settings
 

@@ -78,7 +78,7 @@ async def post_annotator(call: Call) -> Response:
     new = auth.make_key(asked.role, asked.name, annotator=auth.new_annotator_id(), skills=asked.skills)
     await write_key(call, new)
     settings = call.context.service.settings
-    page = (settings.public_url or settings.url).rstrip("/")
+    page = settings.public_url or settings.url
     link = f"{page}/#key={new.key}"  # what follows the # is never sent to a server
     return json_answer({"annotator": new.caller.annotator, "key": new.key, "link": link}, 201)
 

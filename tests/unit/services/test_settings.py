@@ -25,6 +25,28 @@ def test_a_bad_value_is_named_with_its_key_and_what_is_allowed(variable: str, va
     assert any(word in str(caught.value) for word in ("wanted", "allowed"))
 
 
+def test_an_empty_variable_is_none() -> None:
+    empty = {f"PREFLOOP_{name}": "" for name in ("DATA", "HOST", "PORT", "PUBLIC_URL", "LOG_LEVEL", "KAFKA")}
+    assert read_settings(empty) == Settings()
+
+
+def test_the_address_for_people_begins_as_one_and_ends_without_a_slash() -> None:
+    assert read_settings({"PREFLOOP_PUBLIC_URL": "https://a.example.com/judge/"}).public_url == (
+        "https://a.example.com/judge"
+    )
+    with pytest.raises(SettingsError, match=r"PREFLOOP_PUBLIC_URL is 'a\.example\.com'.*https://"):
+        read_settings({"PREFLOOP_PUBLIC_URL": "a.example.com"})
+
+
+@pytest.mark.parametrize("name", ["PREFLOOP_ADMIN_KEY", "PREFLOOP_TRAINER_KEY"])
+def test_a_first_key_has_the_form_of_one_and_is_not_told(name: str) -> None:
+    read_settings({name: "plk_0123456789ab_0123456789abcdef"})
+    for wrong in ("hunter2", "plk_a", "plk__secret", "plk_a_"):
+        with pytest.raises(SettingsError, match=rf"{name} .*plk_<id>_<secret>") as caught:
+            read_settings({name: wrong})
+        assert wrong not in str(caught.value)
+
+
 @pytest.mark.parametrize(("host", "reached"), [("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("::1", "[::1]")])
 def test_a_service_that_listens_everywhere_is_reached_here(host: str, reached: str) -> None:
     settings = Settings(host=host, port=9000, dashboard_port=9001)
@@ -67,5 +89,5 @@ def test_a_bad_value_of_a_cluster_is_named(variable: str, value: str) -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    settings = read_settings({**CLUSTER, "PREFLOOP_KAFKA_PASSWORD": "hidden", "PREFLOOP_ADMIN_KEY": "hidden"})
+    settings = read_settings({**CLUSTER, "PREFLOOP_KAFKA_PASSWORD": "hidden", "PREFLOOP_ADMIN_KEY": "plk_a_hidden"})
     assert "hidden" not in repr(settings)
