@@ -68,9 +68,8 @@ def look_at_parts() -> Iterator[Finding]:
         if importlib.util.find_spec(module):
             yield well(part, f"{module} is installed")
         else:
-            yield doubtful(
-                part, f"{module} is not installed, so it cannot run here", f"pip install 'prefloop[{extra}]'"
-            )
+            mend = f"make setup, or in a checkout of prefloop: pip install '.[{extra}]'"
+            yield doubtful(part, f"{module} is not installed, so it cannot run here", mend)
 
 
 def look_at_service(url: str, *, must: bool) -> Iterator[Finding]:
