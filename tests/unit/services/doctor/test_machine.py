@@ -74,7 +74,7 @@ def test_a_write_ahead_log_that_grew_is_doubtful(tmp_path: Path, monkeypatch: py
 def test_parts_that_are_not_installed_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert [finding.state for finding in machine.look_at_parts()] == ["doubtful", "doubtful"]
-    assert "prefloop[trainer]" in next(machine.look_at_parts()).mend
+    assert "'.[trainer]'" in next(machine.look_at_parts()).mend
 
 
 @pytest.mark.parametrize(
