@@ -52,10 +52,11 @@ def per_cent(field: str, title: str, **more: Any) -> Spec:
 
 
 def change(title: str, ticks: int) -> Spec:
-    """A quantitative channel for differences of shares, without its field; never narrower than ±5%."""
+    """A quantitative channel for differences of shares, in points, without its field; never narrower than ±5 points."""
+    points = "datum.value == 0 ? '0' : format(100 * datum.value, '+.1~f')"
     return {
         "type": "quantitative",
-        "axis": axis(title, format="+.1~%", tickCount=ticks),
+        "axis": axis(title, labelExpr=points, tickCount=ticks),
         "scale": {"domain": {"unionWith": [-0.05, 0.05]}},
     }
 
@@ -75,7 +76,13 @@ def history(colours: Palette, span_ms: int) -> Spec:
         mark={"type": "line", "strokeWidth": 1.8, "interpolate": "monotone"},
         encoding={
             "x": _time(span_ms),
-            "y": {"field": "per_minute", "type": "quantitative", "axis": axis("a minute", tickCount=4)},
+            # Never lower than four: an hour without events would have an axis of one number, 0.000000.
+            "y": {
+                "field": "per_minute",
+                "type": "quantitative",
+                "axis": axis("a minute", tickCount=4),
+                "scale": {"domain": {"unionWith": [0, 4]}},
+            },
             "color": {"field": "what", "type": "nominal", "scale": {"domain": names, "range": colours.series}},
             "strokeDash": {
                 "field": "what",
@@ -173,17 +180,16 @@ LOOKS = ["guideline", "annotators", "both", "unclear", "no lower"]
 
 
 def ranking(colours: Palette, rows: int) -> Spec:
-    """Slices by how much lower their agreement is. Rows: slice, value, low, high (shares), looks, said, judgments."""
+    """Slices by how much lower their agreement is. Rows: slice, value, low, high (shares), said, looks, judgments."""
     range_ = [colours.accent, colours.warn, colours.third, colours.second, colours.muted]
     by = {"field": "looks", "type": "nominal", "legend": {"title": None}}
     colour = {**by, "scale": {"domain": LOOKS, "range": range_}}
     shape = {**by, "scale": {"domain": LOOKS, "range": ["circle", "cross", "diamond", "triangle-up", "square"]}}
     name = {"field": "slice", "type": "nominal", "sort": IN_ORDER, "axis": axis(grid=False, labelLimit=190)}
-    x = change("against the rest, with its 95% interval", 9)
+    x = change("points of agreement against the rest, with their 95% interval", 9)
     tooltip = [
         {"field": "slice", "type": "nominal"},
-        {"field": "value", "type": "quantitative", "format": "+.1%", "title": "against the rest"},
-        {"field": "said", "type": "nominal", "title": "95%"},
+        {"field": "said", "type": "nominal", "title": "against the rest"},
         {"field": "looks", "type": "nominal", "title": "looks like"},
         {"field": "judgments", "type": "quantitative", "format": ","},
     ]
@@ -211,14 +217,12 @@ def ranking(colours: Palette, rows: int) -> Spec:
 
 
 def parts_of_effect(colours: Palette, rows: int) -> Spec:
-    """An effect and what it is made of. Rows: name, value, low, high (differences of shares)."""
+    """An effect and what it is made of. Rows: name, value, low, high (differences of shares), said."""
     name = {"field": "name", "type": "nominal", "sort": IN_ORDER, "axis": axis(grid=False, labelLimit=220)}
     x = change("points of agreement", 5)
     tooltip = [
         {"field": "name", "type": "nominal"},
-        {"field": "value", "type": "quantitative", "format": "+.1%"},
-        {"field": "low", "type": "quantitative", "format": "+.1%", "title": "95% from"},
-        {"field": "high", "type": "quantitative", "format": "+.1%", "title": "to"},
+        {"field": "said", "type": "nominal", "title": "agreement"},
     ]
     return frame(
         colours,

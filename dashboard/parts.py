@@ -185,6 +185,12 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$~:])", r"\\\1", text)
 
 
+def live_campaigns(campaigns: Watched) -> list[str]:
+    """Names of those whose tasks people get; the one that the service began with is last until it is changed."""
+    live = [one for one in (campaigns.value or {}).get("campaigns", []) if one["mode"] == "live"]
+    return [one["name"] for one in sorted(live, key=lambda one: one["actor"] == "system")]
+
+
 def seen(watched: Watched, subject: str) -> bool:
     """Whether there is something to show; says why not where the role does not see it."""
     if watched.refused is not None:

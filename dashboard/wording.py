@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 
 MINUS, DASH = "\u2212", "\u2013"
@@ -54,6 +55,11 @@ def points(change: float | None, digits: int = 0) -> str:
 def between(low: float, high: float, digits: int = 0) -> str:
     """An interval of such differences: −19 to −11."""
     return f"{signed(low * 100, digits)} to {signed(high * 100, digits)}"
+
+
+def points_between(change: Mapping[str, float]) -> str:
+    """A difference of shares (value, low, high) with its interval: −14.7 points (95%: −19.1 to −10.9)."""
+    return f"{points(change['value'], 1)} (95%: {between(change['low'], change['high'], 1)})"
 
 
 def span(milliseconds: float) -> str:

@@ -170,7 +170,7 @@ def nothing_yet(found: Json) -> None:
 def page() -> None:
     """Anew every ten seconds."""
     campaigns = session.watch("/v1/campaigns")
-    names = [one["name"] for one in (campaigns.value or {}).get("campaigns", []) if one["mode"] == "live"]
+    names = parts.live_campaigns(campaigns)
     chosen = st.session_state.get("calibration-campaign", names[0] if names else "")
     found = session.watch(f"/v1/campaigns/{session.part(chosen)}/calibration") if names else campaigns
     parts.head("Calibration", "The same few tasks for everybody: how people agree, side by side.", campaigns, found)

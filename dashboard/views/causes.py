@@ -86,7 +86,7 @@ def ranking(causes: list[Json]) -> None:
             "low": cause["shrunk"]["low"],
             "high": cause["shrunk"]["high"],
             "looks": cause["looks"],
-            "said": wording.between(cause["shrunk"]["low"], cause["shrunk"]["high"]),
+            "said": wording.points_between(cause["shrunk"]),
             "judgments": cause["judgments"],
         }
         for cause in causes[:CHARTED]
@@ -101,21 +101,22 @@ def table(causes: list[Json]) -> Json:
     frame = pd.DataFrame(
         {
             "Slice": [name_of(cause) for cause in causes],
-            "Same answer": [round(cause["agreement"], 3) for cause in causes],
-            "Elsewhere": [round(cause["elsewhere"], 3) for cause in causes],
-            "Believed": [wording.points(cause["shrunk"]["value"], 1) for cause in causes],
-            "To win": [round(cause["gain"], 4) for cause in causes],
+            "Same answer": [100 * cause["agreement"] for cause in causes],
+            "Elsewhere": [100 * cause["elsewhere"] for cause in causes],
+            "Believed": [100 * cause["shrunk"]["value"] for cause in causes],
+            "To win": [100 * cause["gain"] for cause in causes],
             "Looks like": [cause["looks"] for cause in causes],
             "Judgments": [cause["judgments"] for cause in causes],
         }
     )
     config = {
-        "Same answer": st.column_config.NumberColumn(format="percent", help="Of pairs of judgments in the slice"),
-        "Elsewhere": st.column_config.NumberColumn(format="percent", help="Of all pairs outside it"),
-        "Believed": st.column_config.TextColumn(help="The difference after shrinking"),
+        "Same answer": st.column_config.NumberColumn(format="%.1f%%", help="Of pairs of judgments in the slice"),
+        "Elsewhere": st.column_config.NumberColumn(format="%.1f%%", help="Of all pairs outside it"),
+        "Believed": st.column_config.NumberColumn(format="%+.1f points", help="The difference after shrinking"),
         "To win": st.column_config.NumberColumn(
-            format="percent", help="What all agreement would rise by if the slice were like the rest"
+            format="%+.1f points", help="What all agreement would rise by if the slice were like the rest"
         ),
+        "Judgments": st.column_config.NumberColumn(format="localized"),
     }
     return causes[parts.pick(frame, "causes", 380, config)]
 
@@ -124,7 +125,7 @@ def detail(cause: Json) -> None:
     """One slice: what its effect is made of, and what to do."""
     parts.title(name_of(cause, 40), "opened")
     rows = [
-        {"name": name, **cause[part]}
+        {"name": name, **cause[part], "said": wording.points_between(cause[part])}
         for name, part in (
             ("together", "effect"),
             ("comes with the tasks", "items"),

@@ -74,21 +74,27 @@ def table(rows: list[Json], price: float) -> None:
         [
             {
                 "Target": row["name"],
-                "Expected right": wording.percent(row["right"], 1),
-                "More judgments a task": round(row["judgments"] - first["judgments"], 2),
+                "Expected right": 100 * row["right"],
+                "More judgments a task": row["judgments"] - first["judgments"],
                 "Judgments a task for each further point": step_price(row, before),
                 **({"Price of 1,000 tasks": round(1000 * price * row["judgments"])} if price else {}),
             }
             for row, before in steps
         ]
     )
-    parts.table(frame, "cost-table", 400)
+    config = {
+        "Expected right": st.column_config.NumberColumn(format="%.1f%%"),
+        "More judgments a task": st.column_config.NumberColumn(format="%.2f"),
+        "Judgments a task for each further point": st.column_config.NumberColumn(format="%.2f"),
+        "Price of 1,000 tasks": st.column_config.NumberColumn(format="localized"),
+    }
+    parts.table(frame, "cost-table", 400, config)
 
 
 def step_price(row: Json, before: Json) -> float | None:
     """From the target before to this one; None where hardly anything is gained."""
     points = 100 * (row["right"] - before["right"])
-    return round((row["judgments"] - before["judgments"]) / points, 2) if points > 0.05 else None
+    return float((row["judgments"] - before["judgments"]) / points) if points > 0.05 else None
 
 
 def page() -> None:
@@ -113,7 +119,7 @@ def page() -> None:
     rows = rows_of(found)
     left, right = st.columns(2, gap="large")
     with left:
-        parts.title("What a higher target would give", "a dot a target posterior; lines are 95% intervals over tasks")
+        parts.title("What a higher target would give", "a dot a target posterior; lines are 95% intervals")
         parts.chart(pd.DataFrame(labelled(rows)), outlook(session.colours()), key="outlook")
     with right:
         parts.title("Each step", "stop where a point costs more than it is worth to you")

@@ -169,7 +169,7 @@ def page() -> None:
     """Anew every ten seconds."""
     campaigns = session.watch("/v1/campaigns")
     subtitle = "Hidden tasks whose answer is known: whether they still tell the good from the bad."
-    names = [one["name"] for one in (campaigns.value or {}).get("campaigns", []) if one["mode"] == "live"]
+    names = parts.live_campaigns(campaigns)
     chosen = st.session_state.get("gold-campaign", names[0]) if names else ""
     found = session.watch(f"/v1/campaigns/{session.part(chosen)}/gold") if names else campaigns
     parts.head("Gold", subtitle, campaigns, found)

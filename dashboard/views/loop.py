@@ -158,10 +158,11 @@ def hour(live: Json) -> None:
         for at, number in sums(live, what, MINUTE_MS, 60)
     ]
     parts.title("The last hour", "events a minute")
-    if rows:
-        parts.chart(rows, charts.history(session.colours(), rows[-1]["at"] - rows[0]["at"]), key="hour")
+    span = rows[-1]["at"] - rows[0]["at"] if rows else 0
+    if span:
+        parts.chart(rows, charts.history(session.colours(), span), key="hour")
     else:
-        st.caption("The first minute is not over yet.")
+        st.caption("Drawn as soon as the service is up for two whole minutes.")
 
 
 def beside(live: Json) -> None:

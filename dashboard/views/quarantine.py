@@ -147,7 +147,7 @@ def becomes(found: Json) -> None:
         }
     )
     share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
-    config = {"Probability": share, "Probability then": share}
+    config = {"Task": st.column_config.TextColumn(width="small"), "Probability": share, "Probability then": share}
     parts.table(frame, "verdicts", 330, config)
     if verdicts["decided"] < found["tasks"]["count"]:
         st.caption(f"Verdicts were worked out for the newest {verdicts['decided']:,} tasks.")

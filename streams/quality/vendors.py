@@ -336,7 +336,7 @@ def recommended(
     if ratio is not None:
         clear = ratio.low > 1 or ratio.high < 1
         better = "either" if not clear else "one" if ratio.value < 1 else "other"
-        reasons.append(f"an item decided at {TARGET:.0%} costs {told(ratio)} times as much from {one} as from {other}")
+        reasons.append(f"a task decided at {TARGET:.0%} costs {told(ratio)} times as much from {one} as from {other}")
     if accuracy is not None:
         if better == "either" and ratio is None and accuracy.clear:
             better = "one" if accuracy.value > 0 else "other"

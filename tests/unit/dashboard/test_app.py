@@ -365,6 +365,12 @@ def test_the_ambiguous_slice_is_opened_first_and_says_what_to_do(opened: Callabl
     assert "The better half of these people" in said
 
 
+def test_slices_sort_by_number_and_not_by_the_letters_of_a_number(opened: Callable[..., Any]) -> None:
+    slices = opened("causes").dataframe[0].value
+    assert list(slices["Believed"]) == sorted(slices["Believed"])
+    assert slices["Believed"].dtype == float
+
+
 def test_quality_shows_intervals_and_tests(opened: Callable[..., Any]) -> None:
     said = words(opened("quality"))
     assert "below 0.667: look at Causes" in said

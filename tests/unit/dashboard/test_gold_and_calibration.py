@@ -39,6 +39,14 @@ def test_gold_says_what_grew_from_which_task_and_what_became_of_it(opened: Calla
     assert "what adjudicators decide, by itself" in said
 
 
+@pytest.mark.parametrize("page", ["gold", "calibration"])
+def test_a_campaign_that_somebody_made_is_opened_before_the_one_that_was_there(
+    opened: Callable[..., Any], page: str
+) -> None:
+    campaign = opened(page).selectbox(key=f"{page}-campaign")
+    assert (campaign.value, campaign.options) == ("triage", ["triage", "default"])
+
+
 def test_a_calibration_round_says_how_far_it_is_and_who_stands_apart(opened: Callable[..., Any]) -> None:
     said = words(opened("calibration"))
     assert "9 of 12 tasks are closed" in said

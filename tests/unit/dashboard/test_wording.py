@@ -87,3 +87,8 @@ def test_any_rate_can_be_said_in_a_few_characters(per_second: float) -> None:
 def test_a_sentence_keeps_the_names_in_it() -> None:
     assert wording.sentence("retired on 20 Sep") == "Retired on 20 Sep"
     assert wording.sentence("") == ""
+
+
+def test_a_difference_of_shares_is_told_in_points() -> None:
+    change = {"value": -0.147, "low": -0.191, "high": 0.004}
+    assert wording.points_between(change) == "−14.7 points (95%: −19.1 to +0.4)"

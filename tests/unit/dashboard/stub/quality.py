@@ -15,14 +15,14 @@ from tests.unit.dashboard.stub.state import DAY, PEOPLE, Json, State
 
 
 def campaigns(state: State, parts: list[str], _query: dict[str, str]) -> Json:
-    names = ["default"] if state.empty else ["default", "triage"]
+    made = {"default": "system"} if state.empty else {"default": "system", "triage": "key:lead"}
     if parts and parts[-1] == "champion":
         return {"model": state.champion, "uri": "file:///models/m2"}
     if parts and parts[-1] == "gold":
         return gold(state)
     if parts and parts[-1] == "calibration":
         return calibration(state)
-    return {"campaigns": [{"name": name, "version": 1, "mode": "live"} for name in names]}
+    return {"campaigns": [{"name": name, "version": 1, "actor": actor, "mode": "live"} for name, actor in made.items()]}
 
 
 def gold(state: State) -> Json:
