@@ -40,7 +40,6 @@ class Children:
         self._threads = [threading.Thread(target=self._keep, args=(child,), daemon=True) for child in children]
 
     def __enter__(self) -> Children:
-        self._logs.mkdir(parents=True, exist_ok=True)
         for thread in self._threads:
             thread.start()
         return self
@@ -64,6 +63,7 @@ class Children:
             pause = min(2 * pause, LONGEST_WAIT)
 
     def _run(self, child: Child) -> int:
+        self._logs.mkdir(parents=True, exist_ok=True)
         with self._log_of(child).open("ab") as log:
             running = subprocess.Popen(
                 child.command,

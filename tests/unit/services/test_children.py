@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
-from services.children import Child
+from services import children
+from services.children import Child, Children
 
 PARENT = """
 import subprocess, sys
@@ -33,6 +38,25 @@ def test_a_child_that_ends_by_itself_ends_as_its_module_says() -> None:
     child = Child(module="json.tool", arguments=["--nonsense"])
     with subprocess.Popen(child.command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.wait(timeout=20) == 2
+
+
+def test_a_child_is_started_again_where_somebody_removed_the_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "FIRST_WAIT", 0.01)
+    log = tmp_path / "logs" / "json.tool.log"
+    with Children([Child(module="json.tool", arguments=["--help"])], log.parent):
+        for _ in range(2):
+            until(lambda: log.is_file() and "usage" in log.read_text())
+            shutil.rmtree(log.parent, ignore_errors=True)
+        until(log.is_file)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_child_dies_with_a_parent_that_is_killed() -> None:
