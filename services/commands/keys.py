@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.api.roles import Role
 from services.commands.remote import LOCAL, Remote, Server, path_of
 from services.settings import Settings, read_settings
 
-app = typer.Typer(help="Make, list and revoke keys. Needs an admin's key in PREFLOOP_KEY.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make, list and revoke keys. Needs an admin's key in PREFLOOP_KEY; a lead's is enough to add annotators.",
+    no_args_is_help=True,
+)
 
 
 @app.command("add")
@@ -36,9 +40,11 @@ def add(
 @app.command("list")
 def list_keys(server: Server = LOCAL) -> None:
     """Show every key in force, without its secret."""
-    table = Table("key id", "name", "role")
+    table = Table(Column("key id", no_wrap=True), "name", "role", Column("annotator", no_wrap=True), "since")
     for key in Remote(server).get("/v1/keys")["keys"]:
-        table.add_row(key["key_id"], escape(key["name"]), key["role"])
+        if not key["revoked_at"]:
+            since = f"{datetime.fromtimestamp(key['created_at'] / 1000, UTC):%Y-%m-%d}"
+            table.add_row(key["key_id"], escape(key["name"]), key["role"], key["annotator"], since)
     Console().print(table)
 
 
