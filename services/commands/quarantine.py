@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 def quarantine(
-    annotator: Annotated[str, typer.Argument(help="The annotator's id, from the dashboard, `prefloop keys list` or GET /v1/annotators.")],
+    annotator: Annotated[str, typer.Argument(help="The annotator's id: dashboard, `keys list`, GET /v1/annotators.")],
     since: Annotated[
         str,
         typer.Option(
