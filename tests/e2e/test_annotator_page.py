@@ -135,6 +135,32 @@ def test_details_by_keyboard(desk: Desk) -> None:
     assert page.locator("#details input:checked").count() == 0
 
 
+def test_with_the_details_open_the_next_task_begins_with_the_answer_again(desk: Desk) -> None:
+    page = desk.sign_in()
+    desk.press("d")
+    for done in (1, 2, 3):
+        desk.press("1", "3", "2", "1")
+        page.keyboard.press("Enter")
+        desk.ready()
+        desk.wait_until_sent(done)
+        if done == 2:
+            page.reload()
+    marks = {"helpful": "right", "harmless": "tie", "honest": "left"}
+    assert [(judgment["choice"], judgment["marks"]) for judgment in desk.sent] == [("left", marks)] * 3
+
+
+def test_on_a_phone_what_is_said_is_on_the_screen_and_leaves_room_for_the_task(reader: Desk) -> None:
+    page = reader.page
+    page.set_viewport_size({"width": 375, "height": 667})
+    page.keyboard.press("u")
+    expect(page.get_by_text("There is nothing to undo.")).to_be_in_viewport()
+    reader.press("6", "b", "c", "1", "u")
+    expect(page.locator("#armed")).to_contain_text("You said: Left, by far, both bad, critical.")
+    bar = page.locator("#bar").bounding_box()
+    assert bar is not None
+    assert bar["height"] < 667 / 4
+
+
 def test_strength_before_the_answer(desk: Desk) -> None:
     desk.sign_in()
     desk.press("6", "n")

@@ -131,8 +131,10 @@ export class Workplace {
 
   #show() {
     if (!this.#desk.current) return this.#awaitTask();
-    if (this.#desk.current.task !== this.#onScreen) this.#present(this.#desk.current.task);
+    const isNew = this.#desk.current.task !== this.#onScreen;
+    if (isNew) this.#present(this.#desk.current.task);
     view.showDraft(this.#desk, { details: this.#details, now: this.#clock.now() });
+    if (isNew) this.#focusTask();
   }
 
   #present(task) {
@@ -140,7 +142,6 @@ export class Workplace {
     this.#startFresh();
     view.showPhase("task");
     view.showTask(task);
-    view.focusTitle("task");
     // Frames are drawn only where the page is visible: that, and not its arrival, is when a task is shown.
     requestAnimationFrame(() => (this.#desk = desks.shown(this.#desk, this.#clock.now())));
     this.#guideline.load(task.campaign, task.campaign_version);
@@ -281,7 +282,12 @@ export class Workplace {
     this.#details = open;
     localStorage.setItem(DETAILS, open ? "open" : "closed");
     this.#show();
-    if (open) view.focusRow("overall");
+    this.#focusTask();
+  }
+
+  // With the details open the first row is lit: the next key marks it, and the one after that the next row.
+  #focusTask() {
+    if (this.#details) view.focusRow("overall");
     else view.focusTitle("task");
   }
 
