@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from streams.events import Reliability, Struct
 from streams.quality.changes import Spans
 from streams.quality.consensus import CHOICES, Posterior
+from streams.quality.graded import accuracies
 from streams.quality.intervals import wilson
 from streams.quality.labelled import Labelled
 from streams.quality.reliability import Grades, left, side_bias
@@ -215,7 +216,16 @@ def evidence(model: Model, judged: Judged) -> Array:
 
 def expect(model: Model, judged: Judged) -> Array:
     """The E step: P(truth, difficulty) of each item, (items, 2, 3), usual items first."""
-    logs = joint(model, judged)
+    return _normalised(joint(model, judged))
+
+
+def others(model: Model, judged: Judged) -> Array:
+    """The same of each judgment's item by what the others said of it, (judgments, 2, 3)."""
+    own = told(model, judged).reshape(-1, 6) * judged.weight[:, None]
+    return _normalised(joint(model, judged)[judged.item] - own)
+
+
+def _normalised(logs: Array) -> Array:
     raw: Array = np.exp(logs - logs.max(axis=1, keepdims=True))
     shares: Array = raw / raw.sum(axis=1, keepdims=True)
     return shares.reshape(-1, 2, 3)
@@ -270,7 +280,7 @@ def _refined(model: Model, judged: Judged, belief: Array) -> Refined:
     hard = dict(zip(judged.items, belief[:, 1, :].sum(axis=1).tolist(), strict=True))
     return Refined(
         posteriors=posteriors,
-        annotators=_known(model, judged),
+        annotators=_known(model, judged, belief),
         said=said,
         hard=hard,
     )
@@ -287,19 +297,16 @@ def _posterior(row: Any) -> Posterior:
     return a, b, tie
 
 
-def _known(model: Model, judged: Judged) -> dict[str, Reliability]:
-    """Accuracy, side bias from what was picked, and tie rate of everybody, with intervals (Wilson's of the shares)."""
+def _known(model: Model, judged: Judged, belief: Array) -> dict[str, Reliability]:
+    """Accuracy, side bias from what was picked, and tie rate of everybody, with intervals."""
     sides = judged.per_annotator(judged.per_span(judged.side, np.ones(len(judged.side)), 3))
     found = {}
-    for at, who in enumerate(judged.annotators):
-        same, opposite, _ = model.own_decisive[at].tolist()
+    for at, (accuracy, low, high, evidence) in enumerate(_accuracies(model, judged, belief).tolist()):
         on_left, on_right, ties = sides[at].tolist()
         judgments = on_left + on_right + ties
-        accuracy = same / (same + opposite)
-        low, high = wilson(accuracy, on_left + on_right + CROWD)
         side = side_bias(Grades(on_left=on_left, on_right=on_right), accuracy)
         fewest_ties, most_ties = wilson(ties / judgments, judgments)
-        found[who] = Reliability(
+        found[judged.annotators[at]] = Reliability(
             accuracy=round(accuracy, 5),
             accuracy_low=round(low, 5),
             accuracy_high=round(high, 5),
@@ -310,6 +317,26 @@ def _known(model: Model, judged: Judged) -> dict[str, Reliability]:
             tie_rate_low=round(fewest_ties, 5),
             tie_rate_high=round(most_ties, 5),
             judgments=round(judgments),
-            evidence=round(on_left + on_right, 3),
+            evidence=round(evidence, 3),
         )
     return found
+
+
+def _accuracies(model: Model, judged: Judged, belief: Array) -> Array:
+    """Accuracy over all their items, its interval's ends, and the evidence behind it, (annotators, 4).
+
+    Graded is what they said on usual items, and hard ones are taken to be answered as the crowd does: the mean moves
+    towards that by their share of hard items, and the interval with it, as nobody's own accuracy there is known.
+    """
+    is_decisive, people = judged.choice != TIE, len(judged.annotators)
+    who, choice = judged.who[is_decisive], judged.choice[is_decisive]
+    belief_of_others, said = others(model, judged)[is_decisive], np.exp(told(model, judged))[is_decisive]
+    right, wrong = (belief_of_others[np.arange(len(who)), 0, side] for side in (choice, 1 - choice))
+    unsaid = belief_of_others * said
+    rest = (unsaid[:, 0, TIE] + unsaid[:, 1].sum(axis=1)) / (1.0 - model.own_decisive[who, TIE])
+    crowd, hard = (same / (same + opposite) for same, opposite, _ in (model.crowd_decisive, model.hard_decisive))
+    weight, prior = judged.weight[is_decisive], (CROWD * crowd, CROWD * (1.0 - crowd))
+    found = accuracies(who, np.column_stack([right, wrong, rest]), weight, prior, people)
+    share = np.bincount(judged.who, belief[judged.item, 1].sum(axis=1), people) / np.bincount(judged.who)
+    moved = np.clip(found + (share * (hard - found[:, 0]))[:, None], 0.0, 1.0)
+    return np.column_stack([moved, np.bincount(who, weight * (right - wrong) ** 2, people)])

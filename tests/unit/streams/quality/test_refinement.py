@@ -67,6 +67,38 @@ def test_guessers_are_told_from_those_who_know() -> None:
     assert all(known.accuracy_low <= known.accuracy <= known.accuracy_high for known in refined.annotators.values())
 
 
+@pytest.mark.parametrize(("people", "each"), [(20, 3), (40, 5)])
+def test_intervals_of_accuracy_hold_it_as_often_as_they_say(people: int, each: int) -> None:
+    """Also where few others said something of each item, and they are no better."""
+    draw, held = random.Random(people), []
+    for _ in range(4):
+        accuracy = [draw.betavariate(8, 4) for _ in range(people)]
+        judgments = []
+        for item in range(300):
+            right = draw.choice(CHOICES[:2])
+            for who in draw.sample(range(people), each):
+                choice = right if draw.random() < accuracy[who] else OTHER[right]
+                judgments.append(Labelled(item=f"t{item}", annotator=f"{who}", choice=choice))
+        for name, known in refine(judgments).annotators.items():
+            held.append(known.accuracy_low <= accuracy[int(name)] <= known.accuracy_high)
+    assert np.mean(held) >= 0.88
+
+
+def test_the_accuracy_is_that_on_all_items_the_hard_ones_among_them() -> None:
+    draw, people = random.Random(2), 15
+    judgments, right = [], dict.fromkeys(range(people), 0)
+    for item in range(1200):
+        truth = draw.choice(CHOICES[:2])
+        is_hard = draw.random() < 0.3
+        for who in draw.sample(range(people), 5):
+            choice = truth if draw.random() < (0.5 if is_hard else 0.9) else OTHER[truth]
+            right[who] += choice == truth
+            judgments.append(Labelled(item=f"t{item}", annotator=f"{who}", choice=choice))
+    found = refine(judgments).annotators
+    bias = np.mean([found[f"{who}"].accuracy - right[who] / found[f"{who}"].judgments for who in range(people)])
+    assert abs(bias) < 0.04  # of usual items alone, 0.1 too good
+
+
 def test_a_and_b_are_only_names() -> None:
     judgments, _ = crowd(items=60)
     mirrored = [Labelled(item=j.item, annotator=j.annotator, choice=OTHER[j.choice]) for j in judgments]
