@@ -139,12 +139,15 @@ def rounds(found: Json) -> Json:
             "Round": [day(begin) for begin in begins],
             "Judged by": [f"{one['finished']} of {one['people']}" for one in listed],
             "Tasks": [one["tasks"] for one in listed],
-            "Alpha": [one["alpha"] and round(one["alpha"]["value"], 2) for one in listed],
+            "Alpha": [one["alpha"] and one["alpha"]["value"] for one in listed],
             "Same answer": [one["percent"] and round(one["percent"]["value"], 2) for one in listed],
         }
     )
-    share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
-    chosen: Json = listed[parts.pick(table, "calibration-round", 290, {"Same answer": share})]
+    config = {
+        "Alpha": st.column_config.NumberColumn(format="%.2f"),
+        "Same answer": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+    }
+    chosen: Json = listed[parts.pick(table, "calibration-round", 290, config)]
     return chosen
 
 

@@ -21,13 +21,12 @@ COEFFICIENTS = (
 )
 
 
-def reading(alpha: float | None) -> str:
-    """How Krippendorff (Content Analysis, 2004, ch. 11) reads an alpha."""
+def reading(alpha: Json | None) -> str:
+    """Its interval, and how Krippendorff (Content Analysis, 2004, ch. 11) reads an alpha."""
     if alpha is None:
         return "needs tasks that two people judged"
-    if alpha >= 0.8:
-        return "reliable"
-    return "good enough for tentative conclusions" if alpha >= 0.667 else "below 0.667: look at Causes"
+    unsure = "tentative conclusions only" if alpha["value"] >= 0.667 else "below 0.667: look at Causes"
+    return f"95%: {alpha['low']:.2f} to {alpha['high']:.2f}; {'reliable' if alpha['value'] >= 0.8 else unsure}"
 
 
 def choose() -> dict[str, str | int]:
@@ -51,7 +50,7 @@ def summary(agreed: Json, swayed: Json) -> None:
             Tile(
                 label="Krippendorff's alpha",
                 value=f"{alpha['value']:.2f}" if alpha else wording.DASH,
-                note=reading(alpha["value"] if alpha else None),
+                note=reading(alpha),
             ),
             Tile(
                 label="Same answer",

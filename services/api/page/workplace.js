@@ -18,7 +18,7 @@ const FLAGS = ["both_bad", "unsure", "broken", "critical"];
 const ONE_MOMENT = { icon: "loop", title: "One moment", text: "Looking for your next task." };
 const ONE_MOMENT_MS = 300;
 const NOT_KEPT = "This browser keeps nothing for later (its storage is full or turned off). Leave this tab open until all is sent.";
-const TIME_IS_OVER = "The time for this task is over. You can still answer, though it may come too late to count; or press S for another.";
+const TIME_IS_OVER = "The time for this task is over. You can still answer, though it may come too late to count, or skip it for another.";
 const FIRST_WORDS = matchMedia("(hover: hover)").matches
   ? "Read both, then answer below, or with the keys 1, 2 and 3. Undo (U) brings the last one back."
   : "Read both, then answer below. Undo brings the last one back."; // fingers have no keys
