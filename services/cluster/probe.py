@@ -15,6 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from streams.errors import SettingsError
+
 JSON = "application/json"
 _log = structlog.get_logger("probe")
 
@@ -76,7 +78,12 @@ class Probe:
             def log_message(self, format: str, *args: object) -> None:
                 """Probes are no news."""
 
-        self._server = _Server((host, port), Answers)
+        try:
+            self._server = _Server((host, port), Answers)
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {host} port {port} ({error.strerror}): choose another with PREFLOOP_PORT"
+            ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="probe", daemon=True)
 
     @property

@@ -60,11 +60,12 @@ class Supervisor:
 
 
 def _ended(running: subprocess.Popen[bytes]) -> int:
-    """Its exit code; one that does not end when asked is ended."""
+    """Its exit code; one that does not end when asked is ended. The pipe is closed last: that ends a child at once."""
     try:
-        running.communicate(timeout=GRACE_S)
+        running.wait(timeout=GRACE_S)
     except subprocess.TimeoutExpired:
         running.kill()
+    running.communicate()
     return running.wait()
 
 

@@ -25,6 +25,16 @@ child.stdout.readline()
 print(child.pid, flush=True)
 child.wait()
 """
+POLITE = """
+import signal, sys, time
+def leave(*_):
+    time.sleep(0.3)
+    print("left", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+print("up", flush=True)
+time.sleep(60)
+"""
 
 
 def test_a_child_runs_a_module_with_its_arguments() -> None:
@@ -50,6 +60,15 @@ def test_a_child_is_started_again_where_somebody_removed_the_logs(
             until(lambda: log.is_file() and "usage" in log.read_text())
             shutil.rmtree(log.parent, ignore_errors=True)
         until(log.is_file)
+
+
+def test_a_child_is_asked_to_end_and_given_the_time_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[3]}")
+    (tmp_path / "polite.py").write_text(POLITE)
+    log = tmp_path / "logs" / "polite.log"
+    with Children([Child(module="polite")], log.parent):
+        until(lambda: log.is_file() and "up" in log.read_text())
+    assert log.read_text().split() == ["up", "left"]
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -13,7 +13,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.cluster.probe import Probe, Vital
+from streams.errors import SettingsError
 
+NO_VITAL = Vital(alive=lambda: "", ready=lambda: "", lag=dict, counts=dict)
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -87,3 +89,10 @@ def test_what_breaks_is_told_in_the_log(probe: Probe, patient: Patient) -> None:
     with capture_logs() as lines:
         ask_and_leave(probe, patient)
     assert [line["event"] for line in lines] == ["no answer to a probe"]
+
+
+def test_a_port_that_is_taken_is_told_with_the_mend() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=rf"127\.0\.0\.1 port {port} .*PREFLOOP_PORT"):
+            Probe("late", NO_VITAL, "127.0.0.1", port)

@@ -14,7 +14,11 @@ with started.open("a") as file:
     file.write(os.environ[{restarts!r}] + "\\n")
 if len(started.read_text().splitlines()) < 3:
     os._exit(70)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+def leave(*_):
+    time.sleep(0.3)  # it commits what is in hand and leaves its group
+    pathlib.Path(os.environ["LEFT"]).touch()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
 pathlib.Path(os.environ["UP"]).touch()
 time.sleep(60)
 """
@@ -26,6 +30,7 @@ def test_a_worker_that_ends_is_started_again_and_told_how_often(tmp_path: Path) 
         "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[4]}",
         "STARTED": str(tmp_path / "started"),
         "UP": str(tmp_path / "up"),
+        "LEFT": str(tmp_path / "left"),
     }
     supervisor = Supervisor("failing_worker", environment)
     thread = threading.Thread(target=supervisor.run)
@@ -38,5 +43,6 @@ def test_a_worker_that_ends_is_started_again_and_told_how_often(tmp_path: Path) 
     supervisor.stop()
     thread.join(timeout=20)
     assert not thread.is_alive()
+    assert (tmp_path / "left").exists(), "it was given the time to end in good order"
     assert (tmp_path / "started").read_text().split() == ["0", "1", "2"]
     assert supervisor.restarts == 2
