@@ -17,6 +17,7 @@ from streams.errors import PrefloopError, UnavailableError
 SERVER_VARIABLE, KEY_VARIABLE = "PREFLOOP_DASHBOARD_SERVER", "PREFLOOP_DASHBOARD_KEY"
 TIMEOUT = httpx.Timeout(5.0, connect=1.5)  # seconds; a page waits for the answer
 REPORT, REPORT_TIMEOUT = "/v1/quality/", httpx.Timeout(30.0, connect=1.5)  # statistics over 20,000 judgments
+ACTION_TIMEOUT = httpx.Timeout(60.0, connect=1.5)  # a large batch is weighed again when it is cut: ten seconds and more
 OUTAGES = (502, 503, 504, 507)
 
 
@@ -51,21 +52,21 @@ class Client:
 
     def get(self, key: str, path: str, **query: str | int) -> Any:
         """The JSON at `path` (RefusedError for a 4xx or 5xx, UnavailableError where the service cannot be reached)."""
-        more = {"timeout": REPORT_TIMEOUT} if path.startswith(REPORT) else {}
-        return self._send("GET", key, path, params=query, **more).json()
+        patience = REPORT_TIMEOUT if path.startswith(REPORT) else TIMEOUT
+        return self._send("GET", key, path, patience, params=query).json()
 
     def post(self, key: str, path: str, body: dict[str, Any]) -> Any:
         """What the service answers to `body`; errors as for `get`."""
-        response = self._send("POST", key, path, json=body)
+        response = self._send("POST", key, path, ACTION_TIMEOUT, json=body)
         return response.json() if response.content else {}
 
     def put(self, key: str, path: str, body: dict[str, Any]) -> Any:
         """What the service answers to `body`; errors as for `get`."""
-        return self._send("PUT", key, path, json=body).json()
+        return self._send("PUT", key, path, ACTION_TIMEOUT, json=body).json()
 
     def delete(self, key: str, path: str) -> None:
         """Errors as for `get`."""
-        self._send("DELETE", key, path)
+        self._send("DELETE", key, path, ACTION_TIMEOUT)
 
     def pages(self, key: str, path: str, name: str, identity: str, most: int = 5_000) -> list[dict[str, Any]]:
         """The list `name` of `path`, all its pages up to `most` rows; `identity` is the field that `after` names."""
@@ -103,9 +104,13 @@ class Client:
         except httpx.TransportError:
             return False
 
-    def _send(self, method: str, key: str, path: str, **content: Any) -> httpx.Response:
+    def _send(self, method: str, key: str, path: str, patience: httpx.Timeout, **content: Any) -> httpx.Response:
         try:
-            response = self.http.request(method, path, headers=_headers(key), **content)
+            response = self.http.request(method, path, headers=_headers(key), timeout=patience, **content)
+        except httpx.ReadTimeout as error:
+            mend = "it is busy: try again" if method == "GET" else "look what became of it before you ask again"
+            late = f"the service has not answered {method} {path} within {patience.read:.0f} s: {mend}"
+            raise UnavailableError(late) from error
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         if response.is_error:

@@ -62,6 +62,33 @@ def test_a_service_that_cannot_be_reached_is_an_outage() -> None:
     assert not unreachable.healthy("/healthz")
 
 
+def test_an_action_may_take_its_time_and_a_page_may_not() -> None:
+    """A batch of a large campaign is weighed again for ten seconds when it is cut."""
+    patience = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        patience[request.method] = request.extensions["timeout"]["read"]
+        return httpx.Response(200, json={})
+
+    service = client(httpx.MockTransport(answer))
+    service.get("k", "/v1/live")
+    service.post("k", "/v1/batches", {})
+    service.put("k", "/v1/campaigns/c", {})
+    service.delete("k", "/v1/keys/k")
+    assert min(patience[method] for method in ("POST", "PUT", "DELETE")) >= 60
+    assert patience["GET"] <= 5
+
+
+def test_a_service_that_is_slow_is_not_called_away() -> None:
+    def slow(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("timed out")
+
+    with pytest.raises(UnavailableError, match=r"has not answered .* within 60 s.*look what became of it"):
+        client(httpx.MockTransport(slow)).post("k", "/v1/batches", {})
+    with pytest.raises(UnavailableError, match=r"has not answered .* within 5 s.*busy"):
+        client(httpx.MockTransport(slow)).get("k", "/v1/live")
+
+
 def test_pages_follows_the_list_to_its_end() -> None:
     rows = [{"annotator": f"a{n:05d}"} for n in range(2_300)]
 
