@@ -15,9 +15,7 @@ from services.coordinator.gather import LogReader
 from services.store import models as m
 from streams.events import Batch, Choice, Preference
 
-FOLLOWED_MS = (
-    10_000  # by then, and long before, the stages have followed a retraction with a new revision of its preference
-)
+FOLLOWED_MS = 10_000  # by then the stages have long followed a retraction with a new revision of its preference
 SCANNED = 1_000  # records of the log read at once where an older revision is looked for
 
 Model = tuple[str, str, str]  # model, batch, parent
