@@ -18,6 +18,7 @@ SERVER_VARIABLE, KEY_VARIABLE = "PREFLOOP_DASHBOARD_SERVER", "PREFLOOP_DASHBOARD
 TIMEOUT = httpx.Timeout(5.0, connect=1.5)  # seconds; a page waits for the answer
 REPORT, REPORT_TIMEOUT = "/v1/quality/", httpx.Timeout(30.0, connect=1.5)  # statistics over 20,000 judgments
 ACTION_TIMEOUT = httpx.Timeout(60.0, connect=1.5)  # a large batch is weighed again when it is cut: ten seconds and more
+ELSEWHERE = "something else may answer there: name the service's address (PREFLOOP_SERVER)"
 OUTAGES = (502, 503, 504, 507)
 
 
@@ -41,7 +42,15 @@ def refusal(response: httpx.Response) -> PrefloopError:
         refused = None
     if status in OUTAGES:
         return UnavailableError(f"the service answers {status} for now{f': {refused}' if refused else ''}")
-    return refused or RefusedError(status, "unknown", f"HTTP {status} from {response.url.path}")
+    return refused or RefusedError(status, "unknown", f"HTTP {status} from {response.url.path}", ELSEWHERE)
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError as error:
+        told = f"no JSON from {response.url.path}"
+        raise RefusedError(response.status_code, "unknown", told, ELSEWHERE) from error
 
 
 @dataclass(frozen=True)
@@ -53,16 +62,16 @@ class Client:
     def get(self, key: str, path: str, **query: str | int) -> Any:
         """The JSON at `path` (RefusedError for a 4xx or 5xx, UnavailableError where the service cannot be reached)."""
         patience = REPORT_TIMEOUT if path.startswith(REPORT) else TIMEOUT
-        return self._send("GET", key, path, patience, params=query).json()
+        return _json(self._send("GET", key, path, patience, params=query))
 
     def post(self, key: str, path: str, body: dict[str, Any]) -> Any:
         """What the service answers to `body`; errors as for `get`."""
         response = self._send("POST", key, path, ACTION_TIMEOUT, json=body)
-        return response.json() if response.content else {}
+        return _json(response) if response.content else {}
 
     def put(self, key: str, path: str, body: dict[str, Any]) -> Any:
         """What the service answers to `body`; errors as for `get`."""
-        return self._send("PUT", key, path, ACTION_TIMEOUT, json=body).json()
+        return _json(self._send("PUT", key, path, ACTION_TIMEOUT, json=body))
 
     def delete(self, key: str, path: str) -> None:
         """Errors as for `get`."""

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -38,8 +38,22 @@ def test_a_refusal_carries_what_the_service_said() -> None:
 
 
 def test_a_refusal_without_the_documented_body_is_still_one() -> None:
-    with pytest.raises(RefusedError, match="HTTP 500"):
+    with pytest.raises(RefusedError, match="HTTP 500") as raised:
         answering(500, ["what"]).get("k", "/v1/live")
+    assert "PREFLOOP_SERVER" in raised.value.mend
+
+
+def test_a_page_of_something_else_is_told_as_such() -> None:
+    page = client(httpx.MockTransport(lambda _: httpx.Response(200, text="<html>sign in</html>")))
+    asked: list[Callable[[], object]] = [
+        lambda: page.get("k", "/v1/live"),
+        lambda: page.post("k", "/v1/live", {}),
+        lambda: page.put("k", "/v1/live", {}),
+    ]
+    for ask in asked:
+        with pytest.raises(RefusedError, match="no JSON from /v1/live") as raised:
+            ask()
+        assert "PREFLOOP_SERVER" in raised.value.mend
 
 
 @pytest.mark.parametrize("status", [502, 503, 504, 507])
