@@ -25,7 +25,7 @@ def reading(alpha: Json | None) -> str:
     """Its interval, and how Krippendorff (Content Analysis, 2004, ch. 11) reads an alpha."""
     if alpha is None:
         return "needs tasks that two people judged"
-    unsure = "tentative conclusions only" if alpha["value"] >= 0.667 else "below 0.667: look at Causes"
+    unsure = "tentative" if alpha["value"] >= 0.667 else "low: see Causes"
     return f"95%: {alpha['low']:.2f} to {alpha['high']:.2f}; {'reliable' if alpha['value'] >= 0.8 else unsure}"
 
 

@@ -109,7 +109,7 @@ def summary(found: Json) -> None:
                 warn=changed > 0,
             ),
             Tile(
-                label="New judgments wanted",
+                label="New judgments",
                 value=wording.count(verdicts["labels"]),
                 note=f"at least; {verdicts['escalated']:,} more to an adjudicator",
             ),

@@ -161,6 +161,28 @@ def test_on_a_phone_what_is_said_is_on_the_screen_and_leaves_room_for_the_task(r
     assert bar["height"] < 667 / 4
 
 
+@pytest.mark.parametrize(("width", "height"), [(375, 667), (800, 600)])
+def test_in_a_small_window_everything_is_within_reach(
+    supplied: SpawnedService, desk: Desk, width: int, height: int
+) -> None:
+    name = "customer-support-escalations-in-all-languages"
+    add_campaign(supplied, name, {"skills": ["escalations"]})
+    page = Desk(supplied, desk.context, ["escalations"]).sign_in()
+    page.set_viewport_size({"width": width, "height": height})
+    page.get_by_label("Campaign").select_option(name)
+    expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport(ratio=1)
+    page.get_by_label("Campaign").select_option("default")
+    page.wait_for_selector("#task:not([hidden]):not([data-fresh])")
+    page.keyboard.press("d")
+    expect(page.locator("#turns p").first).to_be_in_viewport(ratio=1)
+    words = page.locator("#turns p").first.bounding_box()
+    prompt = page.locator("#prompt").bounding_box()
+    assert words is not None
+    assert prompt is not None
+    assert words["y"] + words["height"] <= prompt["y"] + prompt["height"]
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_strength_before_the_answer(desk: Desk) -> None:
     desk.sign_in()
     desk.press("6", "n")

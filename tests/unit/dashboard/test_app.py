@@ -374,7 +374,7 @@ def test_slices_sort_by_number_and_not_by_the_letters_of_a_number(opened: Callab
 
 def test_quality_shows_intervals_and_tests(opened: Callable[..., Any]) -> None:
     said = words(opened("quality"))
-    assert re.search(r"95%: 0\.\d\d to 0\.\d\d; below 0\.667: look at Causes", said)
+    assert re.search(r"95%: 0\.\d\d to 0\.\d\d; low: see Causes", said)
     assert "t-test over" in said
     assert "each time the place doubles" in said
 
