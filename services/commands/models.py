@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from services.commands.remote import LOCAL, Remote, Server, path_of
 from services.written import writing
-from streams.errors import TrainingError
+from streams.errors import TrainingError, UnavailableError
 
 LOOK = 1.0  # seconds between looks at a run
 GATE_S = 30.0  # seconds that the gate is given: it looks every second, unless it has much else to do
@@ -80,14 +80,19 @@ def train(
 
 
 def follow_run(remote: Remote, run: str, console: Console) -> dict[str, Any]:
-    """The run when it has ended; a progress bar until then."""
+    """The run when it has ended; a progress bar until then. An outage is waited out: the run goes on in it."""
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
         bar = progress.add_task("waiting for a trainer", total=None)
         while True:
-            now: dict[str, Any] = remote.get(path_of("runs", run))
-            progress.update(bar, description=now["stage"] or now["status"], completed=now["step"], total=now["steps"])
-            if now["status"] in ("finished", "failed"):
-                return now
+            try:
+                now: dict[str, Any] = remote.get(path_of("runs", run))
+            except UnavailableError:
+                progress.update(bar, description="the service does not answer, asking again")
+            else:
+                told = now["stage"] or now["status"]
+                progress.update(bar, description=told, completed=now["step"], total=now["steps"])
+                if now["status"] in ("finished", "failed"):
+                    return now
             time.sleep(LOOK)
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from services.cli import app
 from services.commands import models
-from streams.errors import TrainingError
+from streams.errors import TrainingError, UnavailableError
 
 DECISION = {"decision": "rejected", "by": "gate", "reasons": ["KL 0.1 [nats]: pass", "held-out accuracy 0.4: fail"]}
 
@@ -20,6 +20,7 @@ class Service:
 
     ends: dict[str, Any] = {"status": "finished"}
     decision: dict[str, Any] | None = DECISION
+    away: tuple[int, ...] = ()  # looks at the run that meet an outage
 
     def __init__(self, server: str) -> None:
         self.looks: dict[str, int] = {}
@@ -29,6 +30,8 @@ class Service:
 
     def get(self, path: str) -> dict[str, Any]:
         self.looks[path] = look = self.looks.get(path, 0) + 1
+        if path == "/v1/runs/r1" and look in self.away:
+            raise UnavailableError("restarting")
         run = {"run": "r1", "stage": "dpo", "step": 1, "steps": 4, "status": "running"}
         return {
             "/v1/campaigns/default": {"training": {"base_model": "m"}},
@@ -49,6 +52,11 @@ def test_it_ends_with_what_the_gate_said_and_why() -> None:
     told = CliRunner().invoke(app, ["train"]).stdout
     assert "model m-1: rejected by gate" in told
     assert "  KL 0.1 [nats]: pass\n  held-out accuracy 0.4: fail\n" in told
+
+
+def test_a_service_that_restarts_meanwhile_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Service, "away", (1,))
+    assert "model m-1: rejected by gate" in CliRunner().invoke(app, ["train"]).stdout
 
 
 def test_a_gate_that_takes_its_time_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
