@@ -22,15 +22,10 @@ from services.ai_annotator.constitution import (
     read_verdict,
 )
 from services.completions import CompletionError, complete
-from streams.errors import PrefloopError
 
 Outcome = Literal["judged", "skipped", "idle", "outage"]
 NOT_THEIRS = (403, 404, 410)  # of a task: its lease is over, or it was never ours
 _log = structlog.get_logger("ai_annotator")
-
-
-class StoppedError(PrefloopError):
-    """The annotator may not go on; the message is the service's."""
 
 
 @dataclass
@@ -66,7 +61,7 @@ class AiAnnotator:
         self._guidelines: dict[tuple[str, int], str] = {}
 
     def work_once(self) -> Outcome:
-        """One task, if there is one. Raises StoppedError for the suspended, CompletionError for a refused question."""
+        """One task, if there is one. Raises RefusedError for the suspended, CompletionError for a refused question."""
         task = self._held or self._next()
         if task is None:
             return "idle"
@@ -107,13 +102,8 @@ class AiAnnotator:
     # ------------------------------------------------------------ the service
 
     def _next(self) -> dict[str, Any] | None:
-        try:
-            asked = {"campaign": self.campaign} if self.campaign else {}
-            found: dict[str, Any] = self.service.post(self.key, "/v1/tasks/next", asked)
-        except RefusedError as error:
-            if error.status in (401, 403):
-                raise StoppedError(str(error)) from error
-            raise
+        asked = {"campaign": self.campaign} if self.campaign else {}
+        found: dict[str, Any] = self.service.post(self.key, "/v1/tasks/next", asked)
         return found or None
 
     def _guideline(self, task: dict[str, Any]) -> str:

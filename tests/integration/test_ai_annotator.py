@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from dashboard.client import Client
+from dashboard.client import Client, RefusedError
 from services.ai_annotator.constitution import Constitution
 from services.ai_annotator.recording import Recorder, Replayer
-from services.ai_annotator.worker import AiAnnotator, StoppedError
+from services.ai_annotator.worker import AiAnnotator
 from services.api.routes.tasks import capped
 from services.store import models as m
 from streams.errors import PrefloopError
@@ -133,8 +133,9 @@ def test_a_suspended_model_stops(world: World) -> None:
     send(world)
     world("lead", "POST", "/v1/annotators/an_model/suspend", {"reason": "it prefers long answers"})
     world.service.engine.drain()
-    with pytest.raises(StoppedError, match="long answers"):
+    with pytest.raises(RefusedError, match="long answers") as told:
         annotator(world, truthful).work_once()
+    assert told.value.mend
 
 
 def test_models_together_keep_to_their_share(world: World) -> None:
