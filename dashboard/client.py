@@ -115,7 +115,8 @@ class Client:
 
     def _send(self, method: str, key: str, path: str, patience: httpx.Timeout, **content: Any) -> httpx.Response:
         try:
-            response = self.http.request(method, path, headers=_headers(key), timeout=patience, **content)
+            request = self.http.build_request(method, path, headers=_headers(key), timeout=patience, **content)
+            response = self.http.send(request)
         except httpx.ReadTimeout as error:
             mend = "it is busy: try again" if method == "GET" else "look what became of it before you ask again"
             late = f"the service has not answered {method} {path} within {patience.read:.0f} s: {mend}"
