@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from dashboard import palette
+from dashboard import palette, wording
 from dashboard.client import KEY_VARIABLE, SERVER_VARIABLE, Client, RefusedError, connect
 from streams.errors import UnavailableError
 
@@ -169,6 +169,12 @@ def watch(path: str, **query: str | int) -> Watched:
 def watch_all(path: str, name: str, identity: str) -> Watched:
     """All pages of a list (up to 5,000 rows); the value is the list."""
     return _watched(path, lambda: _listing(server(), role(), path, name, identity, key()))
+
+
+def watch_people() -> Watched:
+    """All annotators, with names that tell them apart."""
+    found = watch_all("/v1/annotators", "annotators", "annotator")
+    return replace(found, value=wording.told_apart(found.value)) if found.value else found
 
 
 def watch_lines(path: str, lines: int) -> Watched:

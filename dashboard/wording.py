@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from typing import Any
 
 MINUS, DASH = "\u2212", "\u2013"
 HALF_A_YEAR_MS = 183 * 86_400_000
@@ -101,6 +103,16 @@ def clock(at: int | None, zone: tzinfo | None = None, now: float | None = None) 
 def sentence(said: str) -> str:
     """With a capital letter, the others as they are."""
     return said[:1].upper() + said[1:]
+
+
+def told_apart(people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of people, each with a name of its own: those who share one get the end of their id behind it."""
+    often = Counter(row.get("name") for row in people)
+    shared = {name for name, times in often.items() if name and times > 1}
+    return [
+        row | {"name": f"{row['name']} ({row['annotator'][-4:]})"} if row.get("name") in shared else row
+        for row in people
+    ]
 
 
 def short(identity: str) -> str:

@@ -154,7 +154,6 @@ def table(people: list[Json]) -> None:
         "Last judgment": st.column_config.DatetimeColumn(format="distance"),
     }
     parts.table(frame, "people", 470, config, on_select=open_selected, selection_mode="single-row")
-    st.session_state["people-shown"] = [row["annotator"] for row in people]
     st.session_state["people-names"] = {row["annotator"]: name_of(row) for row in people}
     if st.session_state.pop("people-clicked", False):
         st.rerun()  # the whole page: what is opened stands outside the part that refreshes by itself
@@ -163,7 +162,7 @@ def table(people: list[Json]) -> None:
 def open_selected() -> None:
     """A row was clicked (or left): remember whose."""
     rows = st.session_state["people"]["selection"]["rows"]
-    shown = st.session_state.get("people-shown", [])
+    shown = list(st.session_state.get("people-names", {}))
     st.session_state["annotator"] = shown[rows[0]] if rows and rows[0] < len(shown) else ""
     st.session_state["people-clicked"] = True
 
@@ -171,7 +170,7 @@ def open_selected() -> None:
 @st.fragment(run_every="5s")
 def everybody() -> None:
     """All annotators, anew every five seconds."""
-    watched = session.watch_all("/v1/annotators", "annotators", "annotator")
+    watched = session.watch_people()
     parts.head("Annotators", "Who judges, how reliable they are, and how sure that is.", watched)
     if not parts.seen(watched, "annotators"):
         return
@@ -381,7 +380,8 @@ def detail(annotator: str) -> None:
     watched = session.watch(f"/v1/annotators/{session.part(annotator)}")
     if not parts.seen(watched, "this annotator"):
         return
-    one = watched.value
+    names = st.session_state.get("people-names", {})
+    one = watched.value | {"name": names.get(annotator, "")}
     st.divider()
     heading(one)
     left, right = st.columns([1, 1.25], gap="large")
@@ -390,7 +390,7 @@ def detail(annotator: str) -> None:
         past(one)
     with right:
         drawings.drawn(one)
-        drawings.crowd(one, st.session_state.get("people-names", {}))
+        drawings.crowd(one, names)
         recent(one)
 
 

@@ -184,7 +184,7 @@ def page() -> None:
     if not found.value["rounds"]:
         nothing_yet(found.value)
         return
-    people = session.watch_all("/v1/annotators", "annotators", "annotator").value or []
+    people = session.watch_people().value or []
     called = {row["annotator"]: row.get("name", "") for row in people}
     summary(found.value)
     left, right = st.columns(2, gap="large")

@@ -227,7 +227,7 @@ def settled(found: Json) -> str:
 
 def page() -> None:
     """Not refreshed by itself: a dry run is some work for the service, and nothing moves while a lead decides."""
-    watched = session.watch_all("/v1/annotators", "annotators", "annotator")
+    watched = session.watch_people()
     subtitle = "What taking back somebody's judgments would change, all the way to the models. Nothing is done yet."
     parts.head("Quarantine", subtitle, watched)
     if not parts.seen(watched, "annotators"):

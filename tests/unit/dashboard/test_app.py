@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.client import KEY_VARIABLE
 from tests.unit.dashboard.opening import SCRIPT, connect, words
-from tests.unit.dashboard.stub import Stub, quality
+from tests.unit.dashboard.stub import Stub, annotators, quality, state
 
 PAGES = [
     "loop",
@@ -364,6 +364,17 @@ def test_the_ambiguous_slice_is_opened_first_and_says_what_to_do(opened: Callabl
     assert "domain: law" in said
     assert "looks like the guideline" in said
     assert "The better half of these people" in said
+
+
+@pytest.mark.parametrize(("page", "said"), [("annotators", "Mira (an00)"), ("quarantine", "Mira (an01)")])
+def test_two_people_of_one_name_are_two(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, page: str, said: str
+) -> None:
+    amara, jonas, *others = state.PEOPLE
+    monkeypatch.setattr(annotators, "PEOPLE", [("Mira", *amara[1:]), ("Mira", *jonas[1:]), *others])
+    app = opened(page)
+    listed = app.dataframe[0].value["Annotator"] if page == "annotators" else app.selectbox[0].options
+    assert sum(said in name for name in listed) == 1
 
 
 def test_slices_sort_by_number_and_not_by_the_letters_of_a_number(opened: Callable[..., Any]) -> None:

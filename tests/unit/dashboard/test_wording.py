@@ -92,3 +92,15 @@ def test_a_sentence_keeps_the_names_in_it() -> None:
 def test_a_difference_of_shares_is_told_in_points() -> None:
     change = {"value": -0.147, "low": -0.191, "high": 0.004}
     assert wording.points_between(change) == "−14.7 points (95%: −19.1 to +0.4)"
+
+
+def test_people_of_one_name_are_told_apart() -> None:
+    people = [
+        {"annotator": "an_1111aaaa", "name": "Mira"},
+        {"annotator": "an_2222bbbb", "name": "Mira"},
+        {"annotator": "an_3333cccc", "name": "Bo"},
+        {"annotator": "ukp/w1", "name": ""},
+        {"annotator": "ukp/w2", "name": ""},
+    ]
+    names = [row["name"] for row in wording.told_apart(people)]
+    assert names == ["Mira (aaaa)", "Mira (bbbb)", "Bo", "", ""]
