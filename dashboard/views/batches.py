@@ -12,13 +12,13 @@ from dashboard import charts, parts, session, wording
 from dashboard.parts import Action, Tile
 
 Json = dict[str, Any]
-CUT = """curl $PREFLOOP_SERVER/v1/batches -H "Authorization: Bearer $PREFLOOP_KEY" -d '{"campaign": "default"}'"""
+CUT = """curl $PREFLOOP_SERVER/v1/batches -H "Authorization: Bearer $PREFLOOP_KEY" -d '{{"campaign": "{campaign}"}}'"""
 PREVIEW = 20  # dataset rows
 MEMBERS = 200  # shown of a batch's list
 
 
-def cut_one(campaigns: list[str]) -> None:
-    """A campaign and the button that cuts its batch."""
+def cut_one(campaigns: list[str]) -> str:
+    """A campaign and the button that cuts its batch; the chosen campaign."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         campaign = st.selectbox("Campaign", campaigns, key="cut-campaign", width=220)
         explained = (
@@ -37,6 +37,7 @@ def cut_one(campaigns: list[str]) -> None:
             ),
             key="cut",
         )
+    return str(campaign)
 
 
 def table(batches: list[Json]) -> str:
@@ -232,7 +233,7 @@ def page() -> None:
     if not parts.seen(watched, "batches"):
         return
     campaigns = [row["name"] for row in (session.watch("/v1/campaigns").value or {}).get("campaigns", [])]
-    cut_one(campaigns or ["default"])
+    campaign = cut_one(campaigns or ["default"])
     batches = watched.value["batches"]
     if batches:
         detail(table(batches))
@@ -241,7 +242,7 @@ def page() -> None:
             "No batch yet.",
             "A batch is cut when a campaign has enough preferences, or the oldest is old enough (batch_size and "
             "batch_max_age_s of its training settings). With a few preferences at hand you can cut one above, or:",
-            session.pasted(CUT),
+            session.pasted(CUT.format(campaign=campaign)),
         )
 
 

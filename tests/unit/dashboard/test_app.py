@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.client import KEY_VARIABLE
 from tests.unit.dashboard.opening import SCRIPT, connect, words
 from tests.unit.dashboard.stub import Stub, annotators, quality, state
+from tests.unit.dashboard.stub.service import ANSWERS
 
 PAGES = [
     "loop",
@@ -76,6 +77,15 @@ def test_a_report_of_the_newest_alone_says_so(
     whole = quality.report
     monkeypatch.setattr(quality, "report", lambda *asked: {**whole(*asked), "newest": 20_000})
     assert f"the newest 20,000 {counted}, as of " in words(opened(page))
+
+
+def test_what_cuts_a_first_batch_names_the_chosen_campaign(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ANSWERS, "batches", lambda *_: {"batches": []})
+    app = opened("batches")
+    app.selectbox(key="cut-campaign").set_value("triage")
+    assert '{"campaign": "triage"}' in words(app.run())
 
 
 def test_held_out_pairs_that_several_batches_name_count_once(opened: Callable[..., Any]) -> None:
