@@ -2,7 +2,7 @@
 
     python -m benchmarks.figures [--out docs/images]
 
-Needs `pip install 'prefloop[plots]'`. Seeds are fixed; run it again after the statistics changed.
+Needs the extra `plots`, which `make setup` installs. Seeds are fixed; run it again after the statistics changed.
 """
 
 from __future__ import annotations

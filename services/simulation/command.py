@@ -23,7 +23,7 @@ from services.simulation.plan import Plan, crowd_of, read_plan
 from services.simulation.report import show
 from services.simulation.summary import Summary, summarised
 from services.simulation.trial import Result, Trial
-from services.written import writing
+from services.written import require_writable, writing
 from streams.errors import InputError
 
 KINDS = ", ".join(f"{kind} ({text})" for kind, text in DESCRIPTIONS.items() if kind != "honest")
@@ -82,6 +82,9 @@ def simulate_command(
     if show_plan:
         typer.echo(as_yaml(wanted), nl=False)
         return
+    for place, option in ((out, "out"), (plot, "plot")):
+        if place is not None:
+            require_writable(place, option)
     if plot is not None:
         picture.check_format(plot)
     console = Console(stderr=True)

@@ -41,7 +41,7 @@ def draw(suffix: str, spec: dict[str, Any]) -> bytes:
     try:
         import vl_convert
     except ImportError as error:
-        mend = "pip install 'prefloop[plots]', or write a .json and open it in any Vega-Lite viewer"
+        mend = "make setup, in a checkout pip install '.[plots]', or write a .json, for any Vega-Lite viewer"
         raise InputError(f"drawing {suffix} needs vl-convert-python", field="plot", mend=mend) from error
     text = json.dumps(spec)
     if suffix == ".png":

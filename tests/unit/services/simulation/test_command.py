@@ -50,7 +50,13 @@ def test_the_plan_that_is_shown_can_be_given_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [(["--crowd", "pirates=0.1"], "pirates"), (["--plot", "x.gif"], "format"), (["--target", "2"], "targets")],
+    [
+        (["--crowd", "pirates=0.1"], "pirates"),
+        (["--plot", "x.gif"], "format"),
+        (["--target", "2"], "targets"),
+        (["--out", "no/such/folder/found.json"], "cannot write"),
+        (["--plot", "no/such/folder/found.svg"], "cannot write"),
+    ],
 )
 def test_what_is_wrong_is_said_before_anything_runs(options: list[str], word: str) -> None:
     found = simulate(*options)
