@@ -354,14 +354,12 @@ def _promotion(x: e.Promotion, _: int) -> list[Upsert]:
         "by": x.by,
         "at": x.ingested_at,
     }
-    upserts = [Upsert(table=m.promotions, key={"event": x.id}, own={}, first=own)]
     statuses = {x.model: STATUS[x.decision]}
     if x.decision != "rejected" and x.previous:
         statuses[x.previous] = "retired"
-    for model, status in statuses.items():
-        if model:
-            upserts.append(Upsert(table=m.models, key={"model": model}, own={"status": status}, first=NO_MODEL))
-    return upserts
+    told = {model: {"status": status} for model, status in statuses.items() if model}
+    models = [Upsert(table=m.models, key={"model": one}, own=now, first=NO_MODEL) for one, now in told.items()]
+    return [Upsert(table=m.promotions, key={"event": x.id}, own={}, first=own), *models]
 
 
 def _dead_letter(x: e.DeadLetter, offset: int) -> list[Upsert]:
