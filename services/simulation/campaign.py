@@ -230,8 +230,8 @@ class InMemoryCampaign:
     def refined(self) -> dict[str, Posterior]:
         """The posterior over a, b and tie of every judged pair, from all that is known by now: what a batch would hold.
 
-        A verdict of the first hour may turn, once its people have shown how reliable they are. A second for some tens
-        of thousands of judgments (streams/quality/refinement.py), so ask at the end, or now and then.
+        A verdict of the first hour may turn, once its people have shown how reliable they are. Three seconds for 15,000
+        judgments, seven for 50,000 (streams/quality/refinement.py), so ask at the end, or now and then.
         """
         from services.analysis.refined import refined_posteriors  # numpy: every command has this module in it
 

@@ -219,10 +219,9 @@ def expect(model: Model, judged: Judged) -> Array:
     return _normalised(joint(model, judged))
 
 
-def others(model: Model, judged: Judged) -> Array:
-    """The same of each judgment's item by what the others said of it, (judgments, 2, 3)."""
-    own = told(model, judged).reshape(-1, 6) * judged.weight[:, None]
-    return _normalised(joint(model, judged)[judged.item] - own)
+def others(model: Model, judged: Judged, own: Array) -> Array:
+    """The same of each judgment's item by what the others said of it, (judgments, 2, 3); `own`: see `told`."""
+    return _normalised(joint(model, judged)[judged.item] - own.reshape(-1, 6) * judged.weight[:, None])
 
 
 def _normalised(logs: Array) -> Array:
@@ -330,7 +329,8 @@ def _accuracies(model: Model, judged: Judged, belief: Array) -> Array:
     """
     is_decisive, people = judged.choice != TIE, len(judged.annotators)
     who, choice = judged.who[is_decisive], judged.choice[is_decisive]
-    belief_of_others, said = others(model, judged)[is_decisive], np.exp(told(model, judged))[is_decisive]
+    own = told(model, judged)
+    belief_of_others, said = others(model, judged, own)[is_decisive], np.exp(own)[is_decisive]
     right, wrong = (belief_of_others[np.arange(len(who)), 0, side] for side in (choice, 1 - choice))
     unsaid = belief_of_others * said
     rest = (unsaid[:, 0, TIE] + unsaid[:, 1].sum(axis=1)) / (1.0 - model.own_decisive[who, TIE])

@@ -164,12 +164,11 @@ def refined_of(batch: Batch) -> dict[str, Posterior]:
 def _turned_by_refinement(context: Context, batch: Batch) -> int:
     """Members whose verdict was another one before, as their preference had it at the cut."""
     refined = refined_of(batch)
+    newest = _fetch(context, m.preferences, m.preferences.c.task, list(refined))
     members = [(task, revision) for task, revision in (*batch.members, *batch.holdout) if task in refined]
-    decided = {
-        task: row["verdict"]
-        for task, row in _fetch(context, m.preferences, m.preferences.c.task, list(refined)).items()
-    }
-    decided |= {task: preference.verdict for task, preference in _older_revisions(context, members).items()}
+    older = revisions(context.service.store, _revised(newest, members))
+    decided = {task: row["verdict"] for task, row in newest.items()}
+    decided |= {task: preference.verdict for (task, _), preference in older.items()}
     return sum(verdict_of(belief)[0] != decided[task] for task, belief in refined.items())
 
 
@@ -180,12 +179,16 @@ def _pages(members: Sequence[tuple[str, int]]) -> Iterator[Sequence[tuple[str, i
 
 def _older_revisions(context: Context, members: Sequence[tuple[str, int]]) -> dict[str, Preference]:
     """Members whose preference was revised after the cut: the view holds the newest alone, the log every one."""
-    revised: dict[str, int] = {}
+    revised: set[tuple[str, int]] = set()
     for page in _pages(members):
-        newest = _fetch(context, m.preferences, m.preferences.c.task, [task for task, _ in page])
-        revised |= {task: revision for task, revision in page if newest[task]["revision"] != revision}
-    found = revisions(context.service.store, set(revised.items()))
+        revised |= _revised(_fetch(context, m.preferences, m.preferences.c.task, [task for task, _ in page]), page)
+    found = revisions(context.service.store, revised)
     return {task: preference for (task, _), preference in found.items()}
+
+
+def _revised(newest: Rows, members: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+    """The members whose preference is at another revision by now."""
+    return {(task, revision) for task, revision in members if newest[task]["revision"] != revision}
 
 
 def _pairs(
